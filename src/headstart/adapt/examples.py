@@ -1,0 +1,62 @@
+"""Prepared training examples: decoded once, read back batch by batch, whatever their number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.features.batches import Decode, prepared
+from headstart.files import replacing
+from headstart.models.backbone import Inputs, Preprocess
+
+Augment = Callable[[Inputs, np.random.Generator], Inputs]
+
+
+class PreparedExamples:
+    """Examples as the backbone's preprocessing makes them, kept on disk (images) or in memory (token ids).
+
+    Images are the bulk: they go to one flat file of equal rows, and a batch reads just its rows.
+    """
+
+    def __init__(self, preprocess: Preprocess, *, rows: list[Any] | None, path: Path | None, shape: tuple[int, ...]) -> None:
+        """Use `prepare_examples` to make one."""
+        self._preprocess, self._rows, self._path, self._shape = preprocess, rows, path, shape
+        self._bytes = int(np.prod(shape)) if shape else 0
+
+    def batch(self, rows: Sequence[int] | np.ndarray) -> Inputs:
+        """The examples in `rows` as one collated batch."""
+        if self._rows is not None:
+            return self._preprocess.collate([self._rows[row] for row in rows])
+        assert self._path is not None
+        examples = []
+        with self._path.open("rb") as file:
+            for row in rows:
+                file.seek(int(row) * self._bytes)
+                examples.append(np.frombuffer(file.read(self._bytes), dtype=np.uint8).reshape(self._shape))
+        return self._preprocess.collate(examples)
+
+    def costs(self, rows: Sequence[int] | np.ndarray) -> list[int]:
+        """The relative compute of each of `rows`."""
+        if self._rows is None:
+            return [1] * len(rows)
+        return [self._preprocess.cost(self._rows[row]) for row in rows]
+
+
+def prepare_examples(
+    items: Sequence[Any], *, decode: Decode, preprocess: Preprocess, path: Path, threads: int
+) -> PreparedExamples:
+    """Decode and prepare all `items`; images are written to `path`, or read from there when already whole."""
+    chunks = prepared(items, decode, preprocess, threads=threads)
+    first = next(chunks)
+    if not isinstance(first[0], np.ndarray):
+        rows = [*first, *(example for chunk in chunks for example in chunk)]
+        return PreparedExamples(preprocess, rows=rows, path=None, shape=())
+    shape = first[0].shape
+    if not (path.is_file() and path.stat().st_size == len(items) * int(np.prod(shape))):
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            for chunk in (first, *([] if len(first) == len(items) else chunks)):
+                np.stack(chunk).astype(np.uint8, copy=False).tofile(file)
+    return PreparedExamples(preprocess, rows=None, path=path, shape=shape)

@@ -1,0 +1,93 @@
+"""Finished trials in the journal, with what their validation saw beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from headstart.adapt.trial import Spec, Trial, Validated
+from headstart.files import replacing
+
+
+class Entries(Protocol):
+    """An append-only record, such as `headstart.run.journal.Journal`."""
+
+    def append(self, kind: str, **values: Any) -> None:
+        """Add an entry."""
+        ...
+
+    def of(self, kind: str, **where: Any) -> list[Mapping[str, Any]]:
+        """Entries of a kind, oldest first."""
+        ...
+
+
+class Ledger:
+    """Trials of a run: recorded as they finish, looked up when the same command goes on.
+
+    `replay` holds the entries of another run: its sequence of specs is then followed and nothing is planned anew.
+    """
+
+    def __init__(self, journal: Entries, folder: Path, *, replay: Entries | None = None) -> None:
+        """Keep validation logits in `folder`."""
+        self._journal, self._folder, self._replay = journal, folder, replay
+
+    @property
+    def replays(self) -> bool:
+        """Whether another run's sequence is followed."""
+        return self._replay is not None
+
+    def planned(self, fold: int) -> list[Spec]:
+        """The specs that are already decided for this fold, in order."""
+        entries = (self._replay or self._journal).of("trial", fold=fold)
+        return [Spec(e["role"], e["backbone"], e["strategy"], e["settings"]) for e in entries]
+
+    def finished(self, spec: Spec, fold: int) -> Trial | None:
+        """The trial of this spec, if it was finished and what it saw is still there."""
+        found = self._journal.of("trial", fold=fold, key=spec.key(fold))
+        if not found:
+            return None
+        entry = found[-1]
+        validated = None
+        if entry["error"] is None:
+            seen = self._read(spec.key(fold))
+            if seen is None:
+                return None
+            validated = Validated(seen["rows"], seen["logits"], entry["found"])
+        return Trial(entry["number"], fold, spec, entry["seconds"], entry["values"], validated, entry["error"])
+
+    def record(self, trial: Trial) -> None:
+        """Write what validation saw, then the entry that makes the trial finished."""
+        key = trial.spec.key(trial.fold)
+        if trial.validated is not None:
+            with replacing(self._path(key)) as temporary:
+                save_file({"rows": trial.validated.rows, "logits": trial.validated.logits}, temporary)
+        if self._journal.of("trial", fold=trial.fold, key=key):
+            return  # recomputed because its logits were deleted; the journal has it already
+        self._journal.append(
+            "trial",
+            number=trial.number,
+            fold=trial.fold,
+            key=key,
+            role=trial.spec.role,
+            backbone=trial.spec.backbone,
+            strategy=trial.spec.strategy,
+            settings=dict(trial.spec.settings),
+            found=dict(trial.validated.found) if trial.validated else {},
+            values=dict(trial.values),
+            seconds=round(trial.seconds, 3),
+            error=trial.error,
+        )
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{key}.safetensors"
+
+    def _read(self, key: str) -> dict[str, np.ndarray] | None:
+        try:
+            return load_file(self._path(key))
+        except (FileNotFoundError, SafetensorError):
+            return None

@@ -1,0 +1,103 @@
+"""One outer split: search on its training rows, refit the winners, predict its test rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from headstart.adapt.floor import classical_logits, majority_logits
+from headstart.adapt.ledger import Ledger
+from headstart.adapt.network import Network
+from headstart.adapt.search import Plan, failed, search, seed_of, strategy_named, winner
+from headstart.adapt.trial import ROLES, Role, Trial
+from headstart.adapt.workbench import Folds, Workbench
+from headstart.data.modality import Modality
+from headstart.errors import HeadstartError
+from headstart.events import Said
+from headstart.protocols import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Outer:
+    """An outer split: `rows` to train on, `test` rows to predict, inner `folds` as positions into `rows`."""
+
+    number: int
+    rows: np.ndarray
+    test: np.ndarray
+    folds: Folds
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """Predictions for an outer split's test rows: logits by role and floor, temperatures by role, and who won."""
+
+    number: int
+    test: np.ndarray
+    logits: Mapping[str, np.ndarray]
+    temperatures: Mapping[str, float]
+    winners: Mapping[str, Trial]
+    train_right: float
+    trials: Sequence[Trial]
+    network: Network | None = None
+
+
+def prove_split(
+    outer: Outer,
+    bench: Workbench,
+    plan: Plan,
+    *,
+    ledger: Ledger,
+    clock: Clock,
+    modality: Modality,
+    temperature: Callable[[Trial], float],
+) -> Proved:
+    """Search, refit, and predict; the test rows' labels are not looked at."""
+    trials = search(bench, outer.rows, outer.folds, plan, ledger=ledger, clock=clock, fold=outer.number)
+    logits: dict[str, np.ndarray] = floors(outer, bench, modality)
+    temperatures: dict[str, float] = {}
+    winners: dict[str, Trial] = {}
+    shipped, train_right = None, float("nan")
+    for role in ROLES:
+        best = winner(trials, role, bench)
+        if best is None:
+            _explain_missing(trials, role, bench)
+            continue
+        network = refit_winner(best, outer, bench)
+        strategy = strategy_named(best.spec.strategy)
+        winners[role], temperatures[role] = best, temperature(best)
+        logits[role] = strategy.logits(network, best.spec, bench, outer.test)
+        if role == "transfer":
+            shipped = network
+            train_right = float(bench.right(outer.rows, strategy.logits(network, best.spec, bench, outer.rows)).mean())
+    return Proved(outer.number, outer.test, logits, temperatures, winners, train_right, trials, shipped)
+
+
+def refit_winner(best: Trial, outer: Outer, bench: Workbench) -> Network:
+    """Train the winning trial's recipe on all rows of the split."""
+    assert best.validated is not None
+    seed = seed_of(bench, best.spec, best.fold)
+    return strategy_named(best.spec.strategy).refit(
+        best.spec, best.validated.found, bench, outer.rows, outer.folds, seed=seed
+    )
+
+
+def floors(outer: Outer, bench: Workbench, modality: Modality) -> dict[str, np.ndarray]:
+    """Logits of the majority class and of the modality's classical method for the test rows."""
+    targets, count = bench.targets[outer.rows], len(bench.classes)
+    seen = [bench.items[row] for row in outer.rows]
+    unseen = [bench.items[row] for row in outer.test]
+    classical = classical_logits(
+        modality.floor_features(seen), targets, modality.floor_features(unseen), outer.folds, count
+    )
+    return {"floor-majority": majority_logits(targets, count, len(outer.test)), "floor-classical": classical}
+
+
+def _explain_missing(trials: Sequence[Trial], role: Role, bench: Workbench) -> None:
+    problem = failed(trials, role)
+    if problem is None:
+        return
+    if role == "transfer":
+        raise HeadstartError(f"{problem}. Try --precision fp32, or --strategy probe.")
+    bench.listener(Said(f"No {role} control: {problem}", warning=True))

@@ -1,0 +1,257 @@
+"""How deep to adapt, as a table: each strategy proposes settings, validates them, and refits the chosen ones."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from headstart.adapt.finetune import Recipe, predict_logits, seconds_per_step, train
+from headstart.adapt.network import Network, freeze_below
+from headstart.adapt.probe import solve_probe
+from headstart.adapt.trial import Role, Spec, Validated
+from headstart.adapt.workbench import Folds, Workbench
+from headstart.runtime import child_seed, generator, seed_everything
+
+class Strategy(Protocol):
+    """A way to adapt a backbone; stateless, and the same spec always gives the same weights on CPU."""
+
+    name: str
+    role: Role
+    depth: int
+    """Order of simplicity: how much of the backbone moves."""
+    summary: str
+    choices: int
+    """How many settings there are to propose."""
+
+    def propose(self, number: int, bench: Workbench, backbone: str, rows: np.ndarray, *, seconds: float | None) -> Mapping[str, Any] | None:
+        """Settings number `number`, made to take about `seconds`; None where that is too little to be worth it."""
+        ...
+
+    def validate(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Validated:
+        """Train on parts of `rows` and predict the others."""
+        ...
+
+    def refit(self, spec: Spec, found: Mapping[str, Any], bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Network:
+        """Train on all `rows` with what validation found."""
+        ...
+
+    def logits(self, network: Network, spec: Spec, bench: Workbench, rows: np.ndarray) -> np.ndarray:
+        """Logits (n × K) of any rows of the workbench."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Frozen features and an exact linear solver; on random weights it is a control."""
+
+    name: str = "probe"
+    role: Role = "transfer"
+    depth: int = 0
+    summary: str = "backbone frozen, a linear head solved exactly"
+    choices: int = 1
+
+    def propose(self, number: int, bench: Workbench, backbone: str, rows: np.ndarray, *, seconds: float | None) -> Mapping[str, Any] | None:
+        """A probe has nothing to choose: its regularisation path is part of solving it."""
+        return {}
+
+    def validate(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Validated:
+        """Out-of-fold logits for the validated rows at the best regularisation."""
+        fit = solve_probe(bench, self._features(spec, bench), rows, folds)
+        seen = np.unique(np.concatenate([held_out for _, held_out in folds]))
+        return Validated(rows[seen], fit.held_out_logits_NK[seen].astype(np.float32), {"C": fit.C})
+
+    def refit(self, spec: Spec, found: Mapping[str, Any], bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Network:
+        """The head at the chosen regularisation, on all rows."""
+        fit = solve_probe(bench, self._features(spec, bench), rows, folds)
+        network = Network(bench.backbone(spec.backbone, random=self._random), len(bench.classes))
+        network.set_head(fit.weight_KD, fit.bias_K)
+        return network.eval()
+
+    def logits(self, network: Network, spec: Spec, bench: Workbench, rows: np.ndarray) -> np.ndarray:
+        """Stored features times the head."""
+        weight_KD, bias_K = network.head_arrays()
+        logits_NK: np.ndarray = self._features(spec, bench).take(rows) @ weight_KD.T + bias_K
+        return logits_NK
+
+    @property
+    def _random(self) -> bool:
+        return self.role == "random-frozen"
+
+    def _features(self, spec: Spec, bench: Workbench) -> Any:
+        return bench.features(spec.backbone, random=self._random)
+
+
+@dataclass(frozen=True, slots=True)
+class FineTune:
+    """Weights move: the head is solved first, then the last stages train with it (LP-FT, Kumar et al. 2022).
+
+    `share` of the stages moves. From random weights (the control `scratch`) the head starts at zero and batch norm
+    learns its statistics.
+    """
+
+    name: str
+    role: Role
+    depth: int
+    summary: str
+    share: float
+    rates: tuple[float, ...]
+    """Peak learning rates to try, the most promising first."""
+    steps: int
+    """Training steps when time allows."""
+
+    @property
+    def choices(self) -> int:
+        """One proposal per learning rate."""
+        return len(self.rates)
+
+    @property
+    def _random(self) -> bool:
+        return self.role == "scratch"
+
+    def propose(self, number: int, bench: Workbench, backbone: str, rows: np.ndarray, *, seconds: float | None) -> Mapping[str, Any] | None:
+        """Learning rate number `number`, with as many epochs and validation folds as fit into `seconds`."""
+        batch_size = 32 if len(rows) >= 200 else 16
+        steps = math.ceil(len(rows) / batch_size)
+        epochs, folds = min(40, max(4, round(self.steps / steps))), (3 if len(rows) < 150 else 1)
+        if seconds is not None:
+            step_s = self._seconds_per_step(bench, backbone, rows, batch_size)
+            folds = folds if epochs * steps * step_s * folds <= seconds else 1
+            epochs = min(epochs, int(seconds / (steps * step_s * folds)))
+            if epochs < MIN_EPOCHS:
+                return None
+        rate = self.rates[number]
+        recipe = Recipe(
+            epochs=epochs,
+            learning_rate=rate,
+            head_learning_rate=rate if self._random else 10 * rate,
+            weight_decay=0.05 if self._random else 0.01,
+            batch_size=batch_size,
+            hold_batch_norm=not self._random,
+        )
+        return {**recipe.to_dict(), "folds": folds}
+
+    def validate(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Validated:
+        """Train on the first folds, keep each one's best epoch, return the logits of what they held out."""
+        recipe = recipe_of(spec)
+        seen, logits, epochs = [], [], []
+        for number, (inner, held_out) in enumerate(folds[: spec.settings["folds"]]):
+            network = self._start(spec, bench, rows[inner], _without(folds, inner, held_out), seed=seed)
+            trained = train(
+                network,
+                bench.prepared(spec.backbone),
+                rows[inner],
+                bench.targets[rows[inner]],
+                recipe,
+                objective=bench.task.loss,
+                placement=bench.placement,
+                rng=generator(seed, "train", number),
+                augment=bench.augment,
+                validation=(rows[held_out], bench.judge(rows[held_out])),
+            )
+            assert trained.logits_NK is not None
+            seen.append(rows[held_out])
+            logits.append(trained.logits_NK)
+            epochs.append(trained.best_epoch)
+        return Validated(np.concatenate(seen), np.concatenate(logits), {"best_epoch": round(float(np.mean(epochs)))})
+
+    def refit(self, spec: Spec, found: Mapping[str, Any], bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Network:
+        """The same schedule on all rows, stopped at the epoch that validation found best."""
+        network = self._start(spec, bench, rows, folds, seed=seed)
+        recipe = recipe_of(spec, stop_after=found["best_epoch"])
+        if found["best_epoch"]:
+            train(
+                network,
+                bench.prepared(spec.backbone),
+                rows,
+                bench.targets[rows],
+                recipe,
+                objective=bench.task.loss,
+                placement=bench.placement,
+                rng=generator(seed, "refit"),
+                augment=bench.augment,
+            )
+        return network.eval()
+
+    def logits(self, network: Network, spec: Spec, bench: Workbench, rows: np.ndarray) -> np.ndarray:
+        """A forward pass over the prepared rows."""
+        return predict_logits(network, bench.prepared(spec.backbone), rows, bench.placement)
+
+    def _start(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Network:
+        seed_everything(child_seed(seed, "start") % 2**32)
+        network = Network(copy.deepcopy(bench.backbone(spec.backbone, random=self._random)), len(bench.classes))
+        first = round(len(network.backbone.stages) * (1 - self.share))
+        freeze_below(network.backbone, first)
+        if not self._random:
+            fit = solve_probe(bench, bench.features(spec.backbone), rows, folds)
+            network.set_head(fit.weight_KD, fit.bias_K)
+        return network
+
+    def _seconds_per_step(self, bench: Workbench, backbone: str, rows: np.ndarray, batch_size: int) -> float:
+        network = Network(copy.deepcopy(bench.backbone(backbone, random=self._random)), len(bench.classes))
+        freeze_below(network.backbone, round(len(network.backbone.stages) * (1 - self.share)))
+        return seconds_per_step(
+            network,
+            bench.prepared(backbone),
+            rows,
+            objective=bench.task.loss,
+            targets=bench.targets[rows],
+            placement=bench.placement,
+            batch_size=batch_size,
+        )
+
+
+MIN_EPOCHS = 3
+"""Below this a fine-tuning trial says nothing about its settings."""
+
+
+def recipe_of(spec: Spec, stop_after: int | None = None) -> Recipe:
+    """The recipe that a spec's settings describe."""
+    settings = {name: value for name, value in spec.settings.items() if name not in ("folds", "stop_after")}
+    return Recipe(**settings, stop_after=stop_after)
+
+
+STRATEGIES: dict[str, Strategy] = {
+    strategy.name: strategy
+    for strategy in (
+        Probe(),
+        FineTune(
+            "partial", "transfer", 1, "head solved first, then the last third of the stages trained with it",
+            share=1 / 3, rates=(1e-4, 3e-4, 3e-5, 1e-3), steps=300,
+        ),
+        FineTune(
+            "full", "transfer", 2, "head solved first, then every stage trained with it",
+            share=1.0, rates=(1e-4, 3e-5, 3e-4, 1e-5), steps=300,
+        ),
+    )
+}  # fmt: skip
+"""Ways to transfer, by name."""
+
+CONTROLS: dict[str, Strategy] = {
+    strategy.name: strategy
+    for strategy in (
+        Probe("random-frozen", "random-frozen", 0, "a probe on the same network with random weights"),
+        FineTune(
+            "scratch", "scratch", 3, "the same network from random weights, tuned within the same budget",
+            share=1.0, rates=(1e-3, 3e-3, 3e-4, 1e-4), steps=600,
+        ),
+    )
+}  # fmt: skip
+"""What transfer is judged against, by name."""
+
+
+def _without(folds: Folds, inner: np.ndarray, held_out: np.ndarray) -> Folds:
+    """The other folds, as positions among `inner`: what a probe on the inner rows may be tuned on."""
+    place = {int(position): number for number, position in enumerate(inner)}
+    out = []
+    for train_rows, valid_rows in folds:
+        if np.array_equal(valid_rows, held_out):
+            continue
+        kept = [np.array([place[int(p)] for p in part if int(p) in place], dtype=np.int64) for part in (train_rows, valid_rows)]
+        if len(kept[0]) and len(kept[1]):
+            out.append((kept[0], kept[1]))
+    return out

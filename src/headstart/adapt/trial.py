@@ -1,0 +1,51 @@
+"""What is tried, and what came of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from headstart.files import sha256_text
+
+Role = Literal["transfer", "scratch", "random-frozen"]
+ROLES: tuple[Role, ...] = ("transfer", "scratch", "random-frozen")
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One (backbone, strategy, settings) to try; settings are complete, so that the same spec gives the same weights."""
+
+    role: Role
+    backbone: str
+    strategy: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def key(self, fold: int) -> str:
+        """A name for this trial within a run."""
+        return sha256_text(self.role, self.backbone, self.strategy, json.dumps(dict(self.settings), sort_keys=True), str(fold))[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """What validation saw: logits (n × K) for `rows` of the examples, and what a refit needs to know (`found`)."""
+
+    rows: np.ndarray
+    logits: np.ndarray
+    found: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A finished trial: `values` are validation metrics; `validated` is None where `error` says why it failed."""
+
+    number: int
+    fold: int
+    spec: Spec
+    seconds: float
+    values: Mapping[str, float]
+    validated: Validated | None
+    error: str | None = None

@@ -1,0 +1,115 @@
+"""Everything trials share: the examples, their targets, backbones, features and prepared inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.adapt.examples import Augment, PreparedExamples, prepare_examples
+from headstart.errors import DataError
+from headstart.events import Listener, silent
+from headstart.features.batches import Decode
+from headstart.features.extract import address, extract
+from headstart.features.store import Features
+from headstart.files import sha256_text
+from headstart.models.backbone import Backbone
+from headstart.runtime import Placement, child_seed, seed_everything
+from headstart.prove.metrics import METRICS, score
+from headstart.tasks import Task
+
+
+Folds = Sequence[tuple[np.ndarray, np.ndarray]]
+"""Pairs of (training positions, validation positions) into the rows of a search."""
+
+
+@dataclass(slots=True)
+class Workbench:
+    """The examples of a run (N of them, test inputs included) and what is computed from them once.
+
+    `targets` are encoded by `task`; rows of locked test examples hold no label (-1, or zeros for several labels)
+    and are never in the rows of a trial. `groups` are what must stay on one side of every split.
+    """
+
+    items: Sequence[Any]
+    targets: np.ndarray
+    groups: np.ndarray
+    task: Task
+    classes: tuple[str, ...]
+    metric: str
+    decode: Decode
+    augment: Augment | None
+    placement: Placement
+    fingerprint: str
+    cache: Path
+    seed: int
+    backbones: dict[str, Backbone]
+    listener: Listener = silent
+    _twins: dict[str, Backbone] = field(default_factory=dict)
+    _features: dict[str, Features] = field(default_factory=dict)
+    _prepared: dict[str, PreparedExamples] = field(default_factory=dict)
+
+    def backbone(self, name: str, *, random: bool = False) -> Backbone:
+        """The backbone called `name`, or its twin with random weights (the same ones whenever asked)."""
+        if not random:
+            return self.backbones[name]
+        if name not in self._twins:
+            seed_everything(child_seed(self.seed, "twin", name) % 2**32)
+            self._twins[name] = self.backbones[name].twin()
+        return self._twins[name]
+
+    def features(self, name: str, *, random: bool = False) -> Features:
+        """The features of all examples, extracted at most once per content address."""
+        key = f"{name}/{random}"
+        if key not in self._features:
+            backbone = self.backbone(name, random=random)
+            folder = self.cache / "features" / address(backbone, self.fingerprint, self.placement)
+            self._features[key] = extract(
+                self.items, backbone, decode=self.decode, placement=self.placement, folder=folder, listener=self.listener
+            )
+        return self._features[key]
+
+    def prepared(self, name: str) -> PreparedExamples:
+        """All examples as the preprocessing of backbone `name` makes them, ready for training."""
+        preprocess = self.backbones[name].preprocess
+        key = sha256_text(repr(preprocess.to_dict()), self.fingerprint)
+        if key not in self._prepared:
+            self._prepared[key] = prepare_examples(
+                self.items,
+                decode=self.decode,
+                preprocess=preprocess,
+                path=self.cache / "prepared" / f"{key}.u8",
+                threads=self.placement.threads,
+            )
+        return self._prepared[key]
+
+    def judge(self, rows: np.ndarray) -> Callable[[np.ndarray], tuple[float, float]]:
+        """A function from logits of `rows` to (metric, −log loss), higher is better in both."""
+
+        def value(logits_NK: np.ndarray) -> tuple[float, float]:
+            values = self.values(rows, logits_NK)
+            sign = 1 if METRICS[self.metric].higher_is_better else -1
+            return sign * values[self.metric], -values["log_loss"]
+
+        return value
+
+    def values(self, rows: np.ndarray, logits_NK: np.ndarray) -> dict[str, float]:
+        """The metric that validation selects on, accuracy and log loss, of logits for `rows`.
+
+        Raises FloatingPointError where training has diverged, and DataError where the rows do not define the metric.
+        """
+        if not np.isfinite(logits_NK).all():
+            raise FloatingPointError("training diverged: its outputs are not finite")
+        answers = self.task.answers(self.targets[rows], self.task.probabilities(logits_NK))
+        names = dict.fromkeys((self.metric, "accuracy" if self.task.kind == "single" else "subset_accuracy", "log_loss"))
+        found = {name: score(METRICS[name], answers) for name in names}
+        if found[self.metric] is None:
+            raise DataError(f"--metric {self.metric}: the {len(rows)} validation examples do not define it. Use accuracy, or add data.")
+        return {name: value for name, value in found.items() if value is not None}
+
+    def right(self, rows: np.ndarray, logits_NK: np.ndarray) -> np.ndarray:
+        """Whether each of `rows` is answered right (n,)."""
+        return self.task.correct(self.task.probabilities(logits_NK), self.targets[rows])

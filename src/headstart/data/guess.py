@@ -1,0 +1,184 @@
+"""Which column means what: named by the user, else guessed, and every guess is said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headstart.data.options import PARTS, Columns
+from headstart.data.tree import IMAGE_SUFFIXES, suffix
+from headstart.errors import DataError
+
+SAMPLE = 200  # cells looked at in a column
+LABEL_NAMES = (
+    "label labels class classes class_name category categories target y tag tags intent sentiment species".split()
+)
+IMAGE_NAMES = (
+    "image images img picture photo path file filename file_name filepath file_path image_path image_file".split()
+)
+TEXT_NAMES = "text sentence content review question query tweet document comment message body utterance title".split()
+SPLIT_NAMES = "split part subset fold partition set".split()
+PAIR_NAMES = [
+    ("sentence1", "sentence2"),
+    ("premise", "hypothesis"),
+    ("question1", "question2"),
+    ("question", "sentence"),
+    ("text1", "text2"),
+    ("text_a", "text_b"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """What each column means; `said` tells which of it was guessed."""
+
+    text: tuple[str, ...]
+    image: str | None
+    label: tuple[str, ...]
+    split: str | None
+    group: str | None
+    said: tuple[str, ...]
+
+    @property
+    def modality(self) -> str:
+        """`image` where there is an image column, else `text`."""
+        return "image" if self.image is not None else "text"
+
+
+def roles(name: str, table: Mapping[str, Sequence[Any]], columns: Columns, *, labelled: bool) -> Roles:
+    """What the columns of `table` mean; raises DataError, listing the columns, for what is not there or not clear."""
+    label = _named_label(name, table, columns.label) if labelled or columns.label in table else ()
+    named = (*columns.text, *filter(None, (columns.image, columns.split, columns.group)))
+    for column in named:
+        if column not in table:
+            raise DataError(f"{name}: no column '{column}'. Its columns are: {', '.join(table)}.")
+    if columns.image and columns.text:
+        raise DataError(f"{name}: both an image and a text column are named. Name one kind.")
+    said: list[str] = []
+    taken = {*named, *label}
+    split = columns.split or _guess_split(table, taken)
+    taken |= {split} if split else set()
+    image, text = columns.image, columns.text
+    if not image and not text:
+        image = _guess_image(table, taken)
+        text = () if image else _guess_text(table, {*taken, _known(table, LABEL_NAMES, taken) or ""})
+        if not image and not text:
+            raise DataError(
+                f"{name}: no column of pictures or texts found among: {', '.join(table)}. Name it with --text or --image."
+            )
+        said.append(
+            f"column{'s' if len(text) > 1 else ''} {' + '.join(text) or image} taken as {'image' if image else 'text'}"
+        )
+    taken |= {*text, *filter(None, (image,))}
+    if labelled and not label:
+        guess = _guess_label(table, taken)
+        if guess is None:
+            raise DataError(f"{name}: no label column found among: {', '.join(table)}. Name it with --label.")
+        label = (guess,)
+        said.append(f"column {guess} taken as label")
+    if split and not columns.split:
+        said.append(f"column {split} taken as train/val/test split")
+    return Roles(text, image, label, split, columns.group, tuple(said))
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell holds nothing: None, not-a-number, white space, or a struct of nothing."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return True
+    if isinstance(value, dict):
+        return all(inner is None for inner in value.values())
+    return isinstance(value, float) and value != value  # noqa: PLR0124  only NaN differs from itself
+
+
+def looks_like_picture(value: Any) -> bool:
+    """Whether a cell holds a picture: an image path, encoded bytes, or a picture or array in memory."""
+    if isinstance(value, str):
+        return len(value) < 1000 and suffix(value.strip()) in IMAGE_SUFFIXES
+    if isinstance(value, dict):
+        return bool(value) and value.keys() <= {"bytes", "path"}
+    if isinstance(value, Path):
+        return True
+    return (
+        isinstance(value, bytes)
+        or hasattr(value, "getexif")
+        or getattr(value, "ndim", 0) in (2, 3)
+        or hasattr(value, "read")
+    )
+
+
+def _named_label(name: str, table: Mapping[str, Sequence[Any]], label: str | None) -> tuple[str, ...]:
+    if label is None:
+        return ()
+    if label in table:
+        return (label,)
+    several = tuple(piece.strip() for piece in label.split(","))
+    if len(several) > 1 and all(piece in table for piece in several):
+        return several
+    missing = next(piece for piece in several if piece not in table)
+    raise DataError(f"{name}: no label column '{missing}'. Its columns are: {', '.join(table)}.")
+
+
+def _guess_split(table: Mapping[str, Sequence[Any]], taken: set[str]) -> str | None:
+    for column in table:
+        if column.lower() in SPLIT_NAMES and column not in taken:
+            words = {str(value).strip().lower() for value in table[column] if not is_missing(value)}
+            if words and words <= PARTS.keys():
+                return column
+    return None
+
+
+def _guess_image(table: Mapping[str, Sequence[Any]], taken: set[str]) -> str | None:
+    pictures = [column for column in table if column not in taken and _mostly(table[column], looks_like_picture)]
+    return _known(dict.fromkeys(pictures), IMAGE_NAMES, set()) or (pictures[0] if pictures else None)
+
+
+def _guess_text(table: Mapping[str, Sequence[Any]], taken: set[str]) -> tuple[str, ...]:
+    words = [
+        column
+        for column in table
+        if column not in taken and _mostly(table[column], lambda value: isinstance(value, str))
+    ]
+    lower = {column.lower(): column for column in words}
+    for one, other in PAIR_NAMES:
+        if one in lower and other in lower:
+            return (lower[one], lower[other])
+    known = _known(dict.fromkeys(words), TEXT_NAMES, set())
+    if known:
+        return (known,)
+    return (max(words, key=lambda column: sum(map(len, _sample(table[column])))),) if words else ()
+
+
+def _guess_label(table: Mapping[str, Sequence[Any]], taken: set[str]) -> str | None:
+    known = _known(table, LABEL_NAMES, taken)
+    if known:
+        return known
+    left = [column for column in table if column not in taken]
+    repeating = [column for column in left if _repeats(table[column])]
+    return repeating[-1] if repeating else None
+
+
+def _repeats(values: Sequence[Any]) -> bool:
+    cells = [str(value) for value in values if not is_missing(value)]
+    return len(cells) > 1 and 1 < len(set(cells)) <= max(2, len(cells) // 2)
+
+
+def _known(table: Mapping[str, Any], names: Sequence[str], taken: set[str]) -> str | None:
+    lower = {column.lower(): column for column in table if column not in taken}
+    return next((lower[name] for name in names if name in lower), None)
+
+
+def _sample(values: Sequence[Any]) -> list[Any]:
+    found: list[Any] = []
+    for value in values:
+        if not is_missing(value):
+            found.append(value)
+        if len(found) == SAMPLE:
+            break
+    return found
+
+
+def _mostly(values: Sequence[Any], test: Any) -> bool:
+    cells = _sample(values)
+    return bool(cells) and sum(map(test, cells)) > len(cells) / 2

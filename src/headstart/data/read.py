@@ -1,0 +1,139 @@
+"""`read`: whatever a user may hand in, as one `Dataset`. The readers are a table; this file only chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from headstart.data.builtin import PREFIX, read_builtin
+from headstart.data.dataset import Dataset
+from headstart.data.frame import frames_dataset
+from headstart.data.merge import merged
+from headstart.data.options import Columns, Limits
+from headstart.data.read_folder import tree_dataset
+from headstart.data.read_python import objects_dataset, read_python
+from headstart.data.read_table import part_by_name, table_frames, tree_frames
+from headstart.data.read_zip import zip_tree
+from headstart.data.tree import IMAGE_SUFFIXES, TABLE_SUFFIXES, TEXT_SUFFIXES, Tree, folder_tree, suffix
+from headstart.errors import DataError
+
+__all__ = ["Columns", "Limits", "read", "read_inputs"]
+
+DEFAULT_LIMITS = Limits()
+NO_COLUMNS = Columns()
+TAKES = "a folder, .zip, .csv, .tsv, .jsonl or .parquet"
+
+
+def read(source: Any, *, columns: Columns = NO_COLUMNS, limits: Limits = DEFAULT_LIMITS) -> Dataset:
+    """The labelled examples in `source`, not yet decoded.
+
+    `source`: a folder or zip (a folder per class, with or without part folders; or tables such as train.csv and
+    test.csv), a table file, `builtin:digits`, a pandas DataFrame, a Hugging Face Dataset or DatasetDict, or a pair
+    `(examples, labels)`. Raises DataError, in one line, for what cannot be read.
+    """
+    if isinstance(source, Dataset):
+        return source
+    if isinstance(source, str) and source.startswith(PREFIX):
+        return read_builtin(source)
+    if isinstance(source, str | Path):
+        return _read_path(Path(source), columns, limits, labelled=True)
+    return read_python(source, columns, limits)
+
+
+def read_inputs(
+    sources: Sequence[Any],
+    *,
+    modality: str | None = None,
+    columns: Columns = NO_COLUMNS,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Dataset:
+    """Examples to predict, without labels: paths of files, folders, zips or tables, or examples in memory.
+
+    With `modality` "text" a string that is no file is itself the example; with "image" it is a path. A file that is
+    missing or broken is kept as an example, so that its row can say so.
+    """
+    if isinstance(sources, Dataset):
+        return sources.without_labels()
+    if isinstance(sources, str | Path):
+        sources = [sources]
+    if not isinstance(sources, list | tuple):
+        if hasattr(sources, "columns") or hasattr(sources, "features"):
+            return read_python(sources, columns, limits, labelled=False)
+        return objects_dataset(sources, modality=modality)
+    if not all(isinstance(source, str | Path) for source in sources):
+        return objects_dataset(sources, modality=modality)
+    return merged([_read_input(source, modality, columns, limits) for source in sources])
+
+
+def _read_input(source: str | Path, modality: str | None, columns: Columns, limits: Limits) -> Dataset:
+    if isinstance(source, str) and source.startswith(PREFIX):
+        return read_builtin(source).without_labels()
+    if _is_text(source, modality):
+        data = objects_dataset([source], modality="text")
+        return replace(data, ids=[" ".join(str(source).split())[:80]])
+    path = Path(source)
+    if path.is_dir() or suffix(path.name) in TABLE_SUFFIXES | {".zip"}:
+        return _read_path(path, columns, limits, labelled=False)
+    return objects_dataset([path], modality=modality)
+
+
+def _is_text(source: str | Path, modality: str | None) -> bool:
+    """Whether a string is an example by itself: it names no file, and texts are wanted or nothing hints at a path."""
+    if isinstance(source, Path) or modality == "image" or _exists(Path(source)):
+        return False
+    known = IMAGE_SUFFIXES | TABLE_SUFFIXES | TEXT_SUFFIXES | {".zip"}
+    return suffix(source) not in known or " " in source.strip()
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a text too long for a name
+        return False
+
+
+def _read_path(path: Path, columns: Columns, limits: Limits, *, labelled: bool) -> Dataset:
+    if not _exists(path):
+        raise DataError(f"{path}: no such file or folder. Check the path.")
+    if path.is_dir():
+        return _read_tree(folder_tree(path), columns, limits, labelled=labelled)
+    kind = suffix(path.name)
+    if kind == ".zip":
+        return _read_tree(zip_tree(path, limits), columns, limits, labelled=labelled)
+    if kind in TABLE_SUFFIXES:
+        return frames_dataset(str(path), table_frames(path, limits), columns, limits, labelled=labelled)
+    raise DataError(f"{path}: a file of a kind that cannot be read as labelled data. Give {TAKES}.")
+
+
+def _read_tree(tree: Tree, columns: Columns, limits: Limits, *, labelled: bool) -> Dataset:
+    """Tables where they are what the tree holds, or where they describe its pictures; else class folders."""
+    tables = _tables(tree)
+    if tables:
+        found = frames_dataset(tree.name, tree_frames(tree, tables, limits), columns, limits, labelled=labelled)
+        return replace(
+            found, guesses=(f"read the table{'s' if len(tables) > 1 else ''} {', '.join(tables)}", *found.guesses)
+        )
+    archives = tree.having(frozenset({".zip"}))
+    if (
+        len(archives) == 1
+        and not tree.having(IMAGE_SUFFIXES | TEXT_SUFFIXES)
+        and isinstance(tree.files[archives[0]], Path)
+    ):
+        return _read_path(Path(tree.name) / archives[0], columns, limits, labelled=labelled)
+    return tree_dataset(tree, labelled=labelled)
+
+
+def _tables(tree: Tree) -> list[str]:
+    """The tables a tree is to be read by: those named after parts, or `metadata`, or the only one beside no class folders."""
+    tables = [name for name in tree.having(TABLE_SUFFIXES) if suffix(name) != ".json"]
+    parts = [name for name in tables if part_by_name(name.rsplit("/", 1)[-1])]
+    metadata = [name for name in tables if name.rsplit("/", 1)[-1].lower().startswith("metadata.")]
+    media = [name for name in tree.having(IMAGE_SUFFIXES | TEXT_SUFFIXES) if "/" in name]
+    if metadata:
+        return metadata
+    if not media:
+        return parts or (tables if len(tables) == 1 else [])
+    flat = len({name.rsplit("/", 1)[0] for name in media}) == 1
+    return (parts or tables[:1]) if flat else []

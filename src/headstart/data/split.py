@@ -1,0 +1,169 @@
+"""What is trained on and what is measured on: stratified, by group, reproducible, never parting a duplicate."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from headstart.data.audit_result import Audit
+from headstart.data.clusters import Clusters
+from headstart.data.dataset import Dataset
+from headstart.data.deal import deal
+from headstart.errors import DataError
+
+Scheme = Literal["given test", "held out", "nested cross-validation"]
+Fold = tuple[list[int], list[int]]
+HELD_OUT = 5  # one of five equal shares is held out
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """Indices into the data set, each list ascending.
+
+    `train` is everything that may be trained on, `val` (the given validation part) included; `test` is locked;
+    `outer` holds the (train, test) folds of a nested cross-validation. `groups[i]` is what may not be parted: the
+    user's group joined with near-duplicates, -1 for what the audit set aside. Classes in `unmeasured` lie in one
+    group only, so that they can be trained on or measured, not both: they are always trained on.
+    """
+
+    scheme: Scheme
+    train: list[int]
+    val: list[int] | None
+    test: list[int]
+    outer: list[Fold]
+    unmeasured: tuple[str, ...]
+    groups: list[int]
+    ids: tuple[str, ...]
+    seed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The split in ids, ready for JSON; a fold is told by its test side, the rest of `train` trains."""
+        return {
+            "scheme": self.scheme,
+            "seed": self.seed,
+            "train": self._named(self.train),
+            "val": None if self.val is None else self._named(self.val),
+            "test": self._named(self.test),
+            "folds": [self._named(test) for _, test in self.outer],
+            "unmeasured_classes": list(self.unmeasured),
+        }
+
+    def _named(self, rows: Iterable[int]) -> list[str]:
+        return [self.ids[row] for row in rows]
+
+
+def split(dataset: Dataset, audit: Audit, *, seed: int, folds: int = 5, little: int = 1000) -> Splits:
+    """Split what the audit kept. A given test part is used as it is and its labels are not looked at.
+
+    Without one: nested cross-validation below `little` examples, else a fifth held out. Raises DataError when fewer
+    than two classes could be measured.
+    """
+    if dataset.labels is None:
+        raise DataError(f"{dataset.name}: no labels to split by. Name the label column with --label.")
+    groups = group_numbers(dataset, audit)
+    test = [row for row in audit.keep if dataset.parts[row] == "test"]
+    pool = [row for row in audit.keep if dataset.parts[row] != "test"]
+    val = [row for row in pool if dataset.parts[row] == "val"] or None
+    common = {"groups": groups, "ids": tuple(dataset.ids), "seed": seed}
+    if test:
+        pool = _away_from(test, pool, groups)
+        val = [row for row in val if row in set(pool)] or None if val else None
+        return Splits("given test", pool, val, test, [], (), **common)  # type: ignore[arg-type]
+    labels = [dataset.labels[row] for row in pool]
+    dealt = inner_folds(labels, [groups[row] for row in pool], k=folds if len(pool) < little else HELD_OUT, seed=seed)
+    unmeasured = single_group_classes(labels, [groups[row] for row in pool])
+    if len(set(dataset.classes) - set(unmeasured)) < 2 or len(dealt) < 2:
+        raise DataError(
+            f"{dataset.name}: fewer than two classes have two independent examples, so nothing can be measured. "
+            "Add examples, or a test folder."
+        )
+    outer = [([pool[i] for i in train], [pool[i] for i in held]) for train, held in dealt]
+    if len(pool) < little:
+        return Splits("nested cross-validation", pool, None, [], outer, unmeasured, **common)  # type: ignore[arg-type]
+    train, held_out = outer[0]
+    given = sorted(set(val) & set(train)) if val else None
+    return Splits("held out", train, given or None, held_out, [], unmeasured, **common)  # type: ignore[arg-type]
+
+
+def group_numbers(dataset: Dataset, audit: Audit) -> list[int]:
+    """For every example the number of what may not be parted: the user's groups joined with near-duplicates."""
+    clusters = Clusters(len(dataset))
+    first: dict[tuple[str, Any], int] = {}
+    for row, cluster in zip(audit.keep, audit.near, strict=True):
+        clusters.join(row, first.setdefault(("near", cluster), row))
+        if dataset.groups is not None:
+            clusters.join(row, first.setdefault(("group", dataset.groups[row]), row))
+    kept = set(audit.keep)
+    return [clusters.find(row) if row in kept else -1 for row in range(len(dataset))]
+
+
+def inner_folds(
+    labels: Sequence[Any], groups: Sequence[Any] | None, *, k: int, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """At most `k` folds (train, held out) of positions into `labels`: stratified, no group parted, by `seed` alone.
+
+    `labels` are class names or numbers, tuples of them, or rows of a 0/1 matrix. Examples whose classes all lie in a
+    single group train in every fold, as the rest of their group does. The list is empty when fewer than two groups
+    are left to be dealt.
+    """
+    numbers = _numbers(labels)
+    members = _members(range(len(numbers)) if groups is None else groups)
+    stuck = set(_stuck(numbers, members))
+    free = [group for group in members if not stuck.intersection(group)]
+    count = min(k, len(free))
+    if count < 2:
+        return []
+    fold_of = deal(free, numbers, folds=count, rng=np.random.default_rng(seed))
+    held = [
+        np.sort(np.concatenate([free[g] for g in np.flatnonzero(fold_of == fold)] or [[]])) for fold in range(count)
+    ]
+    everything = np.arange(len(numbers))
+    return [(np.setdiff1d(everything, rows), rows.astype(np.int64)) for rows in held if len(rows)]
+
+
+def single_group_classes(labels: Sequence[tuple[str, ...]], groups: Sequence[int]) -> tuple[str, ...]:
+    """The classes all of whose examples lie in one group, sorted."""
+    seen: dict[str, set[int]] = defaultdict(set)
+    for names, group in zip(labels, groups, strict=True):
+        for name in names:
+            seen[name].add(group)
+    return tuple(sorted(name for name, found in seen.items() if len(found) == 1))
+
+
+def _away_from(test: Sequence[int], pool: Sequence[int], groups: Sequence[int]) -> list[int]:
+    """What of `pool` shares no group with the test part."""
+    tested = {groups[row] for row in test}
+    return [row for row in pool if groups[row] not in tested]
+
+
+def _numbers(labels: Sequence[Any]) -> list[tuple[int, ...]]:
+    """Class numbers of every example, whatever form the labels come in."""
+    array = labels if isinstance(labels, np.ndarray) else None
+    if array is not None and array.ndim == 2:
+        return [tuple(np.flatnonzero(row).tolist()) for row in array]
+    named = [tuple(label) if isinstance(label, tuple | list | set | frozenset) else (label,) for label in labels]
+    order = {name: number for number, name in enumerate(sorted({name for names in named for name in names}))}
+    return [tuple(order[name] for name in names) for names in named]
+
+
+def _members(groups: Sequence[Any]) -> list[list[int]]:
+    found: dict[Any, list[int]] = defaultdict(list)
+    for position, group in enumerate(groups):
+        found[group].append(position)
+    return list(found.values())
+
+
+def _stuck(numbers: Sequence[Sequence[int]], members: Sequence[Sequence[int]]) -> list[int]:
+    """Positions with a class that lies in one group only."""
+    homes: dict[int, set[int]] = defaultdict(set)
+    for place, group in enumerate(members):
+        for position in group:
+            for number in numbers[position]:
+                homes[number].add(place)
+    return [
+        position for position in range(len(numbers)) if any(len(homes[number]) == 1 for number in numbers[position])
+    ]

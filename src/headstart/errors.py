@@ -1,0 +1,56 @@
+"""Every error that a user can cause, as one tree.
+
+```
+HeadstartError            the command line prints it in one line and exits with 2
+├── DataError             the examples, labels or columns that were handed in
+├── OptionError           the value of an option
+├── ModelError            a backbone that cannot be used
+│   ├── ModelNotFound     no such name, folder or hub repository
+│   ├── UnsafeWeights     pickle weights, code shipped with a model, a hash that does not match
+│   └── HubUnreachable    the hub is needed and cannot be reached
+├── RunError              a run folder that is missing, unfinished or of another version
+└── MissingExtra          an optional dependency that has to be installed first
+```
+
+Each message says where, what is wrong, and what to do, in one line.
+"""
+
+from __future__ import annotations
+
+
+class HeadstartError(Exception):
+    """Base of all errors that a user can cause; `exit_code` is what the command line ends with."""
+
+    exit_code = 2
+
+
+class DataError(HeadstartError):
+    """The examples, labels or columns that were handed in cannot be used."""
+
+
+class OptionError(HeadstartError):
+    """An option has a value that is not possible."""
+
+
+class ModelError(HeadstartError):
+    """A backbone cannot be used."""
+
+
+class ModelNotFound(ModelError):
+    """There is no such backbone name, folder or hub repository."""
+
+
+class UnsafeWeights(ModelError):
+    """The weights are pickled, need code that comes with the model, or do not match their hash."""
+
+
+class HubUnreachable(ModelError):
+    """The model hub is needed and cannot be reached."""
+
+
+class RunError(HeadstartError):
+    """A run folder is missing, unfinished, or written by another version."""
+
+
+class MissingExtra(HeadstartError):
+    """An optional dependency has to be installed first."""

@@ -1,0 +1,190 @@
+"""scikit-learn citizens: a transformer of pretrained features, and a classifier that transfers."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from headstart.adapt.ledger import Ledger
+from headstart.adapt.proving import Outer, refit_winner
+from headstart.adapt.search import Plan, search, winner
+from headstart.adapt.strategies import STRATEGIES
+from headstart.adapt.workbench import Workbench
+from headstart.data.modality import MODALITIES
+from headstart.data.read import read_inputs
+from headstart.data.split import inner_folds
+from headstart.errors import DataError
+from headstart.features.extract import feature_chunks
+from headstart.model import Model
+from headstart.models.backbone import Backbone
+from headstart.models.resolve import load_backbone
+from headstart.prove.calibrate import fit_temperature
+from headstart.registry import pick
+from headstart.run.clock import BudgetClock, seconds
+from headstart.run.journal import Journal
+from headstart.runtime import place
+from headstart.tasks import TASKS
+
+
+class PretrainedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Turn raw pictures or texts into the features of a pre-trained backbone.
+
+    `backbone` is anything that `headstart fit --model` takes. Stateless apart from loading the backbone: `fit` learns
+    nothing from the data.
+    """
+
+    def __init__(self, backbone: str = "starter:natural", *, device: str = "auto", precision: str = "auto", offline: bool = False) -> None:
+        self.backbone = backbone
+        self.device = device
+        self.precision = precision
+        self.offline = offline
+
+    def fit(self, X: Sequence[Any], y: Any = None) -> Self:
+        """Load the backbone."""
+        self.backbone_ = _load(self.backbone, offline=self.offline)
+        self.n_features_out_ = self.backbone_.width
+        return self
+
+    def transform(self, X: Sequence[Any]) -> np.ndarray:
+        """Features (N × D, float32) of paths, PIL images, arrays or texts; raises DataError for an unreadable one."""
+        check_is_fitted(self, "backbone_")
+        dataset = _inputs(X, self.backbone_)
+        decode = MODALITIES[dataset.modality].decode
+        placement = place(self.device, precision=self.precision)
+        chunks = feature_chunks(dataset.items, self.backbone_, decode=decode, placement=placement)
+        return np.concatenate(list(chunks))
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """`feature0` … `featureD-1`."""
+        check_is_fitted(self, "backbone_")
+        return np.array([f"feature{number}" for number in range(self.n_features_out_)], dtype=object)
+
+    def __sklearn_tags__(self) -> Any:
+        """Inputs are raw examples, not rows of numbers."""
+        return _raw_input(super().__sklearn_tags__())
+
+
+class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Classify raw pictures or texts with a pre-trained backbone, adapted as deep as validation supports.
+
+    Without `budget` it runs `trials` trials, which repeats exactly; the default, one trial, is a probe. There is no test
+    set and no control here: scikit-learn's own splitters prove it from outside, `headstart.fit` from inside.
+    """
+
+    def __init__(
+        self,
+        backbone: str = "starter:natural",
+        *,
+        strategies: Sequence[str] = (),
+        trials: int = 1,
+        budget: str | float | None = None,
+        random_state: int = 0,
+        device: str = "auto",
+        precision: str = "auto",
+        offline: bool = False,
+    ) -> None:
+        self.backbone = backbone
+        self.strategies = strategies
+        self.trials = trials
+        self.budget = budget
+        self.random_state = random_state
+        self.device = device
+        self.precision = precision
+        self.offline = offline
+
+    def fit(self, X: Sequence[Any], y: Any) -> Self:
+        """Adapt the backbone to examples `X` (N) and labels `y` (N); raises DataError below two classes."""
+        check_classification_targets(y)
+        self.classes_, targets_N = np.unique(np.asarray(y), return_inverse=True)
+        if len(self.classes_) < 2:
+            raise DataError("y: one class only. Add examples of a second class.")
+        backbone = _load(self.backbone, offline=self.offline)
+        dataset = _inputs(X, backbone)
+        if len(dataset) != len(targets_N):
+            raise DataError(f"X holds {len(dataset)} examples, y {len(targets_N)} labels. They must be as many.")
+        for name in self.strategies:
+            pick(STRATEGIES, name, what="strategy")
+        with tempfile.TemporaryDirectory(prefix="headstart-") as folder:
+            self.model_ = self._adapt(dataset, targets_N.astype(np.int64), backbone, Path(folder))
+        return self
+
+    def _adapt(self, dataset: Any, targets_N: np.ndarray, backbone: Backbone, folder: Path) -> Model:
+        modality, task = MODALITIES[dataset.modality], TASKS["single"]
+        names = tuple(str(name) for name in self.classes_)
+        bench = Workbench(
+            items=dataset.items,
+            targets=targets_N,
+            groups=np.arange(len(targets_N)),
+            task=task,
+            classes=names,
+            metric=task.default_metric,
+            decode=modality.decode,
+            augment=modality.augment,
+            placement=place(self.device, precision=self.precision),
+            fingerprint="estimator",
+            cache=folder,
+            seed=self.random_state,
+            backbones={backbone.card.name: backbone},
+        )
+        rows = np.arange(len(targets_N))
+        folds = inner_folds(targets_N, bench.groups, k=4, seed=self.random_state)
+        outer = Outer(0, rows, np.array([], dtype=np.int64), folds)
+        plan = Plan(
+            backbones=[backbone.card.name],
+            strategies=list(self.strategies) or list(STRATEGIES),
+            control=False,
+            trials=self.trials if self.budget is None else None,
+        )
+        ledger = Ledger(Journal(folder / "journal.jsonl"), folder / "trials")
+        trials = search(bench, rows, folds, plan, ledger=ledger, clock=BudgetClock(seconds(self.budget)))
+        best = winner(trials, "transfer", bench)
+        if best is None or best.validated is None:
+            raise DataError("no trial finished: training diverged. Try precision='fp32' or strategies=('probe',).")
+        seen = best.validated
+        return Model(
+            refit_winner(best, outer, bench),
+            classes=names,
+            kind="single",
+            temperature=fit_temperature(seen.logits, targets_N[seen.rows]),
+            placement=bench.placement,
+        )
+
+    def predict_proba(self, X: Sequence[Any]) -> np.ndarray:
+        """Calibrated probabilities (N × K), columns in the order of `classes_`."""
+        check_is_fitted(self, "model_")
+        return self.model_.predict_proba(list(X))
+
+    def predict(self, X: Sequence[Any]) -> np.ndarray:
+        """The most probable label of each example (N,)."""
+        chances_NK = self.predict_proba(X)
+        return np.asarray(self.classes_[chances_NK.argmax(axis=1)])
+
+    def __sklearn_tags__(self) -> Any:
+        """Inputs are raw examples, not rows of numbers."""
+        return _raw_input(super().__sklearn_tags__())
+
+
+def _raw_input(tags: Any) -> Any:
+    tags.input_tags.two_d_array = False
+    tags.input_tags.string = True
+    tags.no_validation = True
+    return tags
+
+
+def _load(backbone: str | Backbone, *, offline: bool) -> Backbone:
+    return backbone if isinstance(backbone, Backbone) else load_backbone(backbone, offline=offline)
+
+
+def _inputs(X: Sequence[Any], backbone: Backbone) -> Any:
+    wanted = backbone.card.modality
+    dataset = read_inputs(list(X), modality=wanted)
+    if dataset.modality != wanted:
+        raise DataError(f"X: holds {dataset.modality} examples, the backbone {backbone.card.name} takes {wanted}.")
+    return dataset

@@ -1,0 +1,119 @@
+"""From proved splits to the evidence in `result.json`: metrics, verdict, calibration, confusion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from headstart.adapt.proving import Proved
+from headstart.prove.answers import Answers
+from headstart.prove.calibrate import calibration
+from headstart.prove.compare import Verdict, compare
+from headstart.prove.estimate import Estimate, proportion
+from headstart.prove.evidence import confusion_counts
+from headstart.prove.generalise import gap
+from headstart.prove.metrics import evaluate
+from headstart.runtime import generator
+from headstart.tasks import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """The test rows of all outer splits together: true targets, probabilities by role and floor, the split of each row."""
+
+    rows: np.ndarray
+    targets: np.ndarray
+    probabilities: Mapping[str, np.ndarray]
+    uncalibrated: np.ndarray
+    folds: np.ndarray
+    groups: np.ndarray | None
+
+
+def gather(proved: Sequence[Proved], targets_of: np.ndarray, task: Task, groups: np.ndarray | None) -> Tested:
+    """Put the outer splits' predictions together; roles that some split lacks are left out."""
+    rows = np.concatenate([split.test for split in proved])
+    shared = set.intersection(*(set(split.logits) for split in proved))
+    names = [name for name in proved[0].logits if name in shared]
+    chances = {
+        name: np.concatenate([task.probabilities(split.logits[name], split.temperatures.get(name, 1.0)) for split in proved])
+        for name in names
+    }
+    raw = np.concatenate([task.probabilities(split.logits["transfer"]) for split in proved])
+    folds = np.concatenate([np.full(len(split.test), split.number) for split in proved])
+    return Tested(rows, targets_of[rows], chances, raw, folds, None if groups is None else groups[rows])
+
+
+def evidence(tested: Tested, task: Task, *, classes: Sequence[str], train_right: float, train_count: int, seed: int) -> dict[str, Any]:
+    """The parts of a `Result` that the test labels decide, JSON-ready."""
+    answers = {name: task.answers(tested.targets, chances) for name, chances in tested.probabilities.items()}
+    metrics = {
+        name: evaluate(given, rng=generator(seed, "intervals", name), groups=tested.groups) for name, given in answers.items()
+    }
+    decided = task.decide(tested.probabilities["transfer"])
+    counts = confusion_counts(tested.targets, decided, len(classes))
+    return {
+        "test": {name: {key: asdict(value) for key, value in found.items()} for name, found in metrics.items()},
+        "verdict": verdict(answers, tested.groups, seed),
+        "calibration": calibrated(tested, task, seed),
+        "confusion": None if counts is None else {"classes": list(classes), "counts": counts},
+        "gap": fit_gap(answers["transfer"], train_right, train_count),
+    }
+
+
+def verdict(answers: Mapping[str, Answers], groups: np.ndarray | None, seed: int) -> dict[str, Any] | None:
+    """The best transfer against the best scratch on the same test examples; None without scratch."""
+    if "scratch" not in answers:
+        return None
+    found = compare(answers["transfer"].correct_N, answers["scratch"].correct_N, rng=generator(seed, "verdict"), groups=groups)
+    return {
+        "word": found.word,
+        "difference": asdict(found.difference),
+        "p_value": found.p_value,
+        "better": found.better,
+        "worse": found.worse,
+        "n": found.n,
+        "against": "scratch",
+        "sentence": sentence(found),
+    }
+
+
+def sentence(found: Verdict) -> str:
+    """The verdict in plain words."""
+    points = abs(found.difference.value or 0.0) * 100
+    low, high = (f"{(end or 0.0) * 100:+.1f}" for end in (found.difference.low, found.difference.high))
+    words = {
+        "helped": f"Transfer helped: {points:.1f} points more right than the same network trained from scratch",
+        "hurt": f"Transfer hurt: {points:.1f} points fewer right than the same network trained from scratch",
+        "same": "Transfer made no difference: within one point of the same network trained from scratch",
+        "unclear": "Unclear whether transfer helped against the same network trained from scratch",
+    }
+    p_text = "p < 0.001" if found.p_value < 0.001 else f"p = {found.p_value:.3f}"
+    return f"{words[found.word]} (95 % interval {low} to {high} points, {p_text}, {found.n} test examples)."
+
+
+def calibrated(tested: Tested, task: Task, seed: int) -> dict[str, Any]:
+    """Calibration of the transfer model before and after its temperature."""
+    before = calibration(task.answers(tested.targets, tested.uncalibrated), rng=generator(seed, "ece"), groups=tested.groups)
+    after = calibration(
+        task.answers(tested.targets, tested.probabilities["transfer"]), rng=generator(seed, "ece"), groups=tested.groups
+    )
+    return {
+        "ece_before": asdict(before.ece),
+        "ece_after": asdict(after.ece),
+        "brier_before": asdict(before.brier),
+        "brier_after": asdict(after.brier),
+        "scheme": after.scheme,
+        "bins_before": [asdict(item) for item in before.bins],
+        "bins": [asdict(item) for item in after.bins],
+    }
+
+
+def fit_gap(answers: Answers, train_right: float, train_count: int) -> dict[str, Any]:
+    """Share of right answers on the training examples and on the test examples."""
+    train = proportion(round(train_right * train_count), train_count)
+    test = proportion(int(answers.correct_N.sum()), len(answers))
+    difference: Estimate = gap(train, test)
+    return {"train": asdict(train), "test": asdict(test), "difference": asdict(difference)}

@@ -1,0 +1,105 @@
+"""Features on disk: shards of float32 rows beside a manifest, read back chunk by chunk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from headstart.files import read_json, replacing, write_json
+
+MANIFEST = "manifest.json"
+ROWS_PER_SHARD = 8192
+IN_MEMORY_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Features (N × D, float32) of a data set, kept in `folder` in shards of at most ROWS_PER_SHARD rows."""
+
+    folder: Path
+    rows: tuple[int, ...]
+    width: int
+
+    @staticmethod
+    def shard_path(folder: Path, number: int) -> Path:
+        """Where shard `number` is kept."""
+        return folder / f"{number:05d}.safetensors"
+
+    @classmethod
+    def open(cls, folder: Path) -> Features | None:
+        """The features kept in `folder`, or None where there are none or they are not whole."""
+        if not (folder / MANIFEST).is_file():
+            return None
+        manifest = read_json(folder / MANIFEST)
+        features = cls(folder, tuple(manifest["rows"]), manifest["width"])
+        shards = [cls.shard_path(folder, number) for number in range(len(features.rows))]
+        whole = all(path.is_file() and path.stat().st_size == size for path, size in zip(shards, manifest["bytes"], strict=True))
+        return features if whole else None
+
+    def __len__(self) -> int:
+        """The number of rows N."""
+        return sum(self.rows)
+
+    @property
+    def fits_in_memory(self) -> bool:
+        """Whether the whole matrix is small enough to be read at once."""
+        return 4 * len(self) * self.width <= IN_MEMORY_BYTES
+
+    def chunks(self) -> Iterator[np.ndarray]:
+        """Yield the shards (n × D) in order. One shard is in memory at a time."""
+        for number in range(len(self.rows)):
+            yield self._shard(number)
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """The rows at `indices`, in that order, as one array (n × D)."""
+        wanted = np.asarray(indices, dtype=np.int64)
+        out_ND = np.empty((len(wanted), self.width), dtype=np.float32)
+        start = 0
+        for number, count in enumerate(self.rows):
+            here = np.flatnonzero((wanted >= start) & (wanted < start + count))
+            if len(here):
+                out_ND[here] = self._shard(number)[wanted[here] - start]
+            start += count
+        return out_ND
+
+    def _shard(self, number: int) -> np.ndarray:
+        return load_file(self.shard_path(self.folder, number))["features"]
+
+
+class FeatureWriter:
+    """Writes feature rows as they come; the manifest is written last and makes them whole."""
+
+    def __init__(self, folder: Path, *, width: int) -> None:
+        """Start anew in `folder`; what a killed run left there is thrown away."""
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+        self.folder, self.width = folder, width
+        self.rows: list[int] = []
+        self._waiting: list[np.ndarray] = []
+
+    def add(self, features_ND: np.ndarray) -> None:
+        """Append rows (n × D)."""
+        self._waiting.append(features_ND.astype(np.float32, copy=False))
+        if sum(map(len, self._waiting)) >= ROWS_PER_SHARD:
+            self._flush()
+
+    def close(self) -> Features:
+        """Write what waits and the manifest; return the features."""
+        if self._waiting:
+            self._flush()
+        sizes = [Features.shard_path(self.folder, number).stat().st_size for number in range(len(self.rows))]
+        write_json(self.folder / MANIFEST, {"rows": self.rows, "width": self.width, "bytes": sizes})
+        return Features(self.folder, tuple(self.rows), self.width)
+
+    def _flush(self) -> None:
+        shard_ND = np.concatenate(self._waiting)
+        with replacing(Features.shard_path(self.folder, len(self.rows))) as temporary:
+            save_file({"features": shard_ND}, temporary)
+        self.rows.append(len(shard_ND))
+        self._waiting = []

@@ -1,0 +1,1 @@
+"""From weights to backbones: source cards, one protocol, one adapter file per family."""

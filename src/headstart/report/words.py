@@ -1,0 +1,194 @@
+"""Figures and findings in plain words; the same ones on the page, in the card and on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from headstart.prove.metrics import METRICS
+from headstart.run.result import Figure, Result
+
+NOUNS = {"image": ("picture", "pictures"), "text": ("text", "texts"), "sound": ("recording", "recordings")}
+SHARES = ("accuracy", "subset_accuracy", "balanced_accuracy", "macro_f1", "micro_f1", "hamming_loss")
+"""Metrics that people read as a percentage; the others keep their own scale."""
+
+ROLES = {
+    "transfer": "Transfer",
+    "scratch": "From scratch",
+    "random-frozen": "Random weights, frozen",
+    "floor-classical": "Classical method",
+    "floor-majority": "Most frequent class",
+}
+"""What transfer and the controls are called, in the order in which they are shown."""
+
+TESTED = {
+    "given test": "the test part that came with the data",
+    "held out": "a test part held out before anything was tried",
+    "nested cross-validation": "nested cross-validation",
+}
+
+
+def nouns(result: Result) -> tuple[str, str]:
+    """What one example and several are called, e.g. picture, pictures; an unknown modality has examples."""
+    return NOUNS.get(result.task["modality"], ("example", "examples"))
+
+
+def count(number: int, one: str, many: str) -> str:
+    """`1 picture`, `1,697 pictures`."""
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """0.954 as `95.4 %`; a dash where there is no value."""
+    return "–" if value is None else f"{value * 100:.{digits}f} %"
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """A difference in points with its sign, a real minus."""
+    return f"{value * 100:+.{digits}f}".replace("-", "−")
+
+
+def span(figure: Figure) -> str:
+    """The interval of a share in per cent, `91–98`, with a decimal where it is narrow; empty where there is none."""
+    low, high = figure.get("low"), figure.get("high")
+    if low is None or high is None:
+        return ""
+    digits = 0 if high - low >= 0.04 else 1
+    return f"{low * 100:.{digits}f}–{high * 100:.{digits}f}"
+
+
+def share(figure: Figure) -> str:
+    """A share with its interval: `95.4 % (91–98)`."""
+    ends = span(figure)
+    return percent(figure.get("value")) + (f" ({ends})" if ends else "")
+
+
+def metric_title(name: str) -> str:
+    """A metric's name for people."""
+    return METRICS[name].title if name in METRICS else name.replace("_", " ")
+
+
+def metric_value(name: str, value: float | None) -> str:
+    """A metric's value on its own scale."""
+    if name in SHARES:
+        return percent(value)
+    return "–" if value is None else f"{value:.3f}"
+
+
+def metric_span(name: str, figure: Figure) -> str:
+    """A metric's interval on its own scale; empty where there is none."""
+    if name in SHARES:
+        return span(figure)
+    low, high = figure.get("low"), figure.get("high")
+    return "" if low is None or high is None else f"{low:.3f}–{high:.3f}"
+
+
+def main_metric(result: Result) -> str:
+    """The metric that the verdict is about: the share of examples with nothing wrong."""
+    return "subset_accuracy" if result.task["kind"] == "multi" else "accuracy"
+
+
+def main_figure(result: Result, role: str = "transfer") -> Figure | None:
+    """The main metric of a role on the test data."""
+    return result.test.get(role, {}).get(main_metric(result))
+
+
+def p_text(p_value: float) -> str:
+    """`p < 0.001`, `p = 0.032`."""
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
+
+
+def headline(result: Result) -> str:
+    """The answer in one sentence, with its figure and interval."""
+    right = right_text(result)
+    verdict = result.verdict
+    if verdict is None:
+        return f"{right[0].upper()}{right[1:]}; no verdict on transfer, because {no_verdict_why(result)}."
+    value, difference = verdict["difference"]["value"], verdict["difference"]
+    points = f"{abs(value or 0.0) * 100:.{0 if abs(value or 0.0) >= 0.0995 else 1}f} points"
+    against, told = "the same network trained from scratch", p_text(verdict["p_value"])
+    ends = _points_span(difference)
+    sentences = {
+        "helped": f"Transfer helped: {right}, {points} more than {against} ({told}).",
+        "hurt": f"Transfer hurt: {right}, {points} fewer than {against} ({told}).",
+        "same": f"Transfer made no difference: {right}, within one point of {against}.",
+        "unclear": f"Unclear whether transfer helped: {right}; against {against} the difference is "
+        f"{signed(value or 0.0)} points{ends}, which may be chance ({told}).",
+    }
+    return sentences[verdict["word"]]
+
+
+def right_text(result: Result) -> str:
+    """`95.4 % of test pictures right (91–98)`."""
+    figure = main_figure(result)
+    many = nouns(result)[1]
+    if figure is None or figure.get("value") is None:
+        return f"the share of test {many} right could not be measured"
+    ends = span(figure)
+    tail = f" ({ends})" if ends else ""
+    if result.task["kind"] == "multi":
+        return f"every label right on {percent(figure['value'])} of test {many}{tail}"
+    return f"{percent(figure['value'])} of test {many} right{tail}"
+
+
+def no_verdict_why(result: Result) -> str:
+    """Why there is no comparison with training from scratch."""
+    if result.options.get("control") == "none":
+        return "the run was made without the from-scratch control (--control none)"
+    return "the from-scratch control did not finish"
+
+
+def _points_span(difference: Figure) -> str:
+    low, high = difference.get("low"), difference.get("high")
+    return "" if low is None or high is None else f" (between {signed(low)} and {signed(high)})"
+
+
+def chosen_text(result: Result) -> str:
+    """Backbone and strategy that were chosen."""
+    return f"{result.chosen['strategy']} on {result.chosen['backbone']}"
+
+
+def role_note(result: Result, role: str) -> str:
+    """What stands behind a row of the comparison."""
+    notes = {
+        "transfer": chosen_text(result),
+        "scratch": "the same network from random weights, trained and tuned alike",
+        "random-frozen": "the same network with random weights, only its head trained",
+    }
+    return notes.get(role) or str(result.floor_names.get(role, ""))
+
+
+def scheme_text(result: Result) -> str:
+    """How the figures were come by, in words."""
+    many = nouns(result)[1]
+    words = {
+        "given test": f"The test part came with the data. Its labels stayed locked until everything was chosen, and were read once.",
+        "held out": f"Before anything was tried, {result.data['test']:,} {many} were held out for the test, in each class alike, "
+        "near-duplicates on one side. Their labels were read once, at the end.",
+        "nested cross-validation": f"There are too few {many} to spare some for a test alone. So the data were cut into folds; each fold was "
+        "predicted by a model whose whole search and training had not seen it. The figures are for this recipe; the model "
+        "in the folder was then made by the same recipe from all of the data.",
+    }
+    return words.get(result.data["scheme"], str(result.data["scheme"]))
+
+
+def tested_on(result: Result) -> str:
+    """On which data the test figures stand, and with which interval."""
+    figure = main_figure(result) or {}
+    one, many = nouns(result)
+    number = count(int(figure.get("n") or result.data["test"]), one, many)
+    return f"{number}, {TESTED.get(result.data['scheme'], result.data['scheme'])}; intervals at 95 %"
+
+
+def clean(text: str) -> str:
+    """Text without control characters, which would move the terminal's cursor or end a line."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Settings on one line: `learning rate 0.001, epochs 8`."""
+    return ", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in settings.items())
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""The run folder, its journal, and the clock of a budget."""

@@ -1,0 +1,78 @@
+"""`result.json`: the public, versioned record of what a finished run proves.
+
+The schema is documented in docs/result-schema.md; a change that removes or redefines a key raises SCHEMA_VERSION.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from headstart.errors import RunError
+from headstart.files import read_json, write_json
+
+SCHEMA_VERSION = 1
+
+Figure = Mapping[str, Any]
+"""`{"value": float | None, "low": float | None, "high": float | None, "n": int, "method": str}`: an interval at 95 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Everything `result.json` holds; every field is JSON-ready.
+
+    - `task`: `{"name", "modality", "kind", "classes", "metric", "higher_is_better", "labels_without_figures"}`.
+    - `data`: `{"name", "fingerprint", "examples", "set_aside", "train", "val", "test", "scheme", "groups"}`, where `scheme`
+      is `given test`, `held out` or `nested cross-validation`.
+    - `ranking`: candidates, best first: `{"backbone", "score", "low", "high", "domain", "parameters", "licence",
+      "input", "seconds", "chosen", "why"}`.
+    - `trials`: every finished trial: `{"number", "fold", "role", "backbone", "strategy", "settings",
+      "validation": {metric: value}, "seconds", "chosen", "error"}`; `role` is `transfer`, `scratch` or `random-frozen`.
+    - `chosen`: `{"backbone", "strategy", "settings", "why", "card"}`.
+    - `test`: `{"transfer" | "scratch" | "random-frozen" | "floor-majority" | "floor-classical": {metric: Figure}}`;
+      `floor_names` says which classical method the floor is.
+    - `verdict`: None without a scratch control, else `{"word", "difference": Figure, "p_value", "better", "worse",
+      "n", "against", "sentence"}`.
+    - `calibration`: `{"temperature", "ece_before": Figure, "ece_after": Figure, "bins": [{"low", "high", "confidence",
+      "accuracy", "accuracy_low", "accuracy_high", "count"}], "bins_before": [...]}`.
+    - `confusion`: `{"classes", "counts": [[int]]}` for one label per example (rows true, columns predicted), else None.
+    - `gap`: `{"train", "test", "difference"}`: accuracy on training and on test data.
+    - `phases`: `[{"name", "seconds", "peak_mib"}]`; `seed`, `versions`, `options`, `machine` as used.
+    """
+
+    task: Mapping[str, Any]
+    data: Mapping[str, Any]
+    ranking: list[Mapping[str, Any]]
+    trials: list[Mapping[str, Any]]
+    chosen: Mapping[str, Any]
+    test: Mapping[str, Mapping[str, Figure]]
+    floor_names: Mapping[str, str]
+    verdict: Mapping[str, Any] | None
+    calibration: Mapping[str, Any] | None
+    confusion: Mapping[str, Any] | None
+    gap: Mapping[str, Any] | None
+    phases: list[Mapping[str, Any]]
+    seed: int
+    versions: Mapping[str, str]
+    options: Mapping[str, Any]
+    machine: Mapping[str, Any]
+    schema_version: int = SCHEMA_VERSION
+
+    def write(self, path: Path) -> None:
+        """Write the result as JSON."""
+        write_json(path, asdict(self))
+
+    @classmethod
+    def read(cls, path: Path) -> Result:
+        """Read a result; raises RunError where there is none or a newer version wrote it."""
+        if not path.is_file():
+            raise RunError(f"{path.parent}: no result.json, so no finished run. Run the same `headstart fit` to finish it.")
+        values = read_json(path)
+        if values.get("schema_version") != SCHEMA_VERSION:
+            raise RunError(
+                f"{path}: schema version {values.get('schema_version')}, this is version {SCHEMA_VERSION}. "
+                "Use the Headstart that wrote it."
+            )
+        return cls(**values)

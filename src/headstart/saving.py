@@ -1,0 +1,232 @@
+"""What a run leaves in its folder."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headstart.adapt.proving import Proved
+from headstart.adapt.search import strategy_named
+from headstart.adapt.trial import Trial
+from headstart.adapt.workbench import Workbench
+from headstart.choose.ranking import Ranking
+from headstart.data.audit import Audit
+from headstart.data.dataset import Dataset
+from headstart.data.modality import MODALITIES
+from headstart.data.split import Splits
+from headstart.evidence import Tested
+from headstart.files import read_json, write_json, write_text
+from headstart.model import Model
+from headstart.options import Options
+from headstart.prove.metrics import METRICS
+from headstart.report.card import model_card
+from headstart.report.page import write_report
+from headstart.run.folder import Run
+from headstart.run.predictions import PredictionRow, write_predictions
+from headstart.run.result import Result
+
+if TYPE_CHECKING:
+    from headstart.pipeline import Final, Material
+
+PACKAGES = ("torch", "torchvision", "timm", "transformers", "numpy", "scikit-learn", "pillow")
+THUMBNAIL_PX = 96
+
+
+def write_audit(folder: Path, found: Audit) -> None:
+    """Write `audit.json`."""
+    write_json(folder / "audit.json", found.to_dict())
+
+
+def write_splits(folder: Path, parts: Splits, dataset: Dataset) -> None:
+    """Write `splits.json`: which example is on which side."""
+    write_json(folder / "splits.json", parts.to_dict() | {"ids": list(dataset.ids)})
+
+
+def save_model(run: Run, bench: Workbench, final: Final, material: Material) -> Model:
+    """Write weights, labels and preprocessing."""
+    model = Model(
+        final.network,
+        classes=bench.classes,
+        kind=bench.task.kind,
+        temperature=final.temperature,
+        placement=bench.placement,
+        folder=run.folder,
+    )
+    model.save(run.folder)
+    return model
+
+
+def result_of(
+    run: Run, bench: Workbench, material: Material, ranking: Ranking, final: Final, trials: Sequence[Trial], proved: Sequence[Proved], found: Mapping[str, Any], options: Options
+) -> Result:
+    """Everything as `result.json` holds it."""
+    metric = METRICS[bench.metric]
+    winners = {(trial.fold, trial.spec.key(trial.fold)) for split in proved for trial in split.winners.values()}
+    winners.add((final.trial.fold, final.trial.spec.key(final.trial.fold)))
+    return Result(
+        task={
+            "name": bench.task.name,
+            "modality": material.dataset.modality,
+            "kind": bench.task.kind,
+            "classes": list(bench.classes),
+            "metric": bench.metric,
+            "higher_is_better": metric.higher_is_better,
+            "labels_without_figures": list(material.splits.unmeasured),
+        },
+        data=data_of(material),
+        ranking=ranking_of(ranking),
+        trials=[trial_of(trial, (trial.fold, trial.spec.key(trial.fold)) in winners) for trial in trials],
+        chosen=chosen_of(bench, ranking, final, trials),
+        test=found["test"],
+        floor_names={"floor-majority": "always the most frequent class", "floor-classical": MODALITIES[material.dataset.modality].floor_name},
+        verdict=found["verdict"],
+        calibration={"temperature": final.temperature, **found["calibration"]},
+        confusion=found["confusion"],
+        gap=found["gap"],
+        phases=run.phases,
+        seed=options.seed,
+        versions=versions(),
+        options=options.to_dict(),
+        machine={
+            "platform": platform.platform(),
+            "device": bench.placement.device,
+            "threads": bench.placement.threads,
+            "reduced_precision": bench.placement.low,
+        },
+    )
+
+
+def data_of(material: Material) -> dict[str, Any]:
+    """The data in figures."""
+    splits = material.splits
+    return {
+        "name": material.dataset.name,
+        "fingerprint": material.fingerprint,
+        "examples": len(material.dataset),
+        "set_aside": len(material.dataset) - len(material.audit.keep),
+        "train": len(splits.train),
+        "val": len(splits.val or ()),
+        "test": len(splits.test) or len(splits.train),
+        "scheme": splits.scheme,
+        "groups": material.dataset.groups is not None,
+    }
+
+
+def ranking_of(ranking: Ranking) -> list[dict[str, Any]]:
+    """The ranking as rows."""
+    return [
+        {
+            "backbone": candidate.card.name,
+            "score": candidate.score,
+            "low": candidate.low,
+            "high": candidate.high,
+            "domain": candidate.card.domain,
+            "parameters": candidate.card.parameters,
+            "licence": candidate.card.licence,
+            "input": candidate.card.input,
+            "seconds": round(candidate.seconds, 3),
+            "chosen": position == 0,
+            "why": ranking.why() if position == 0 else "",
+        }
+        for position, candidate in enumerate(ranking.candidates)
+    ]
+
+
+def trial_of(trial: Trial, chosen: bool) -> dict[str, Any]:
+    """One trial as a row."""
+    return {
+        "number": trial.number,
+        "fold": trial.fold,
+        "role": trial.spec.role,
+        "backbone": trial.spec.backbone,
+        "strategy": trial.spec.strategy,
+        "settings": {**trial.spec.settings, **(trial.validated.found if trial.validated else {})},
+        "validation": dict(trial.values),
+        "seconds": round(trial.seconds, 3),
+        "chosen": chosen,
+        "error": trial.error,
+    }
+
+
+def chosen_of(bench: Workbench, ranking: Ranking, final: Final, trials: Sequence[Trial]) -> dict[str, Any]:
+    """What is shipped, and why."""
+    spec = final.trial.spec
+    strategy = strategy_named(spec.strategy)
+    rivals = [trial for trial in trials if trial.spec.role == "transfer" and trial.fold == final.trial.fold]
+    value = final.trial.values[bench.metric]
+    why = f"{strategy.summary}; {bench.metric} {value:.3f} on validation, the best of {len(rivals)} transfer trials"
+    if len(rivals) > 1 and any(trial.values.get(bench.metric, -np.inf) > value for trial in rivals):
+        why = (
+            f"{strategy.summary}; {bench.metric} {value:.3f} on validation, and no deeper one of {len(rivals)} transfer "
+            "trials was better by more than a standard error"
+        )
+    return {
+        "backbone": spec.backbone,
+        "strategy": spec.strategy,
+        "settings": {**spec.settings, **(final.trial.validated.found if final.trial.validated else {})},
+        "why": why,
+        "card": bench.backbones[spec.backbone].card.to_dict(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of Headstart, Python and the packages that decide results."""
+    found = {"headstart": version("headstart"), "python": sys.version.split()[0]}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def rows_of(tested: Tested, bench: Workbench, ids: Sequence[str]) -> list[PredictionRow]:
+    """The test predictions, one row per example."""
+    chances_NK = tested.probabilities["transfer"]
+    truth, predicted = (
+        bench.task.names(values, bench.classes) for values in (tested.targets, bench.task.decide(chances_NK))
+    )
+    return [
+        PredictionRow(
+            id=ids[row],
+            true=truth[number],
+            predicted=predicted[number],
+            confidence=confidence(chances_NK[number], bench.task.kind),
+            fold=int(tested.folds[number]),
+            probabilities=tuple(map(float, chances_NK[number])),
+        )
+        for number, row in enumerate(tested.rows)
+    ]
+
+
+def confidence(chances_K: np.ndarray, kind: str) -> float:
+    """The probability of the predicted class; for several labels, that of the least certain decision."""
+    return float(chances_K.max() if kind == "single" else np.maximum(chances_K, 1 - chances_K).min())
+
+
+def thumbnails_of(material: Material) -> Callable[[str], bytes | str | None]:
+    """From an example's id to its picture or excerpt."""
+    dataset = material.dataset
+    place = {name: number for number, name in enumerate(dataset.ids)}
+    modality = MODALITIES[dataset.modality]
+
+    def thumbnail(name: str) -> bytes | str | None:
+        return modality.thumbnail(dataset.items[place[name]], THUMBNAIL_PX) if name in place else None
+
+    return thumbnail
+
+
+def save_evidence(run: Run, material: Material, bench: Workbench, tested: Tested, result: Result) -> None:
+    """Write predictions, model card and report; `result.json` comes last and makes the run finished."""
+    ids = [material.dataset.ids[row] for row in (*material.splits.train, *material.splits.test)]
+    rows = rows_of(tested, bench, ids)
+    write_predictions(run.folder / "predictions.csv", rows, bench.classes)
+    write_text(run.folder / "README.md", model_card(result))
+    write_report(run.folder, result, rows, read_json(run.folder / "audit.json"), thumbnails_of(material))
+    result.write(run.folder / "result.json")

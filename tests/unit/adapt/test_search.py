@@ -1,0 +1,217 @@
+"""The search: what is tried, what wins, what is not done twice."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from headstart.adapt.ledger import Ledger
+from headstart.adapt.proving import Outer, prove_split, refit_winner
+from headstart.adapt.search import Plan, search, strategy_named, winner
+from headstart.adapt.strategies import CONTROLS, STRATEGIES
+from headstart.adapt.trial import Spec, Trial, Validated
+from headstart.data.modality import MODALITIES
+from headstart.run.clock import BudgetClock
+from headstart.run.journal import Journal
+from tests.fakes import folds_of, workbench
+
+ALL = tuple(STRATEGIES)
+
+
+class FakeClock:
+    """A clock that stands still unless told."""
+
+    def __init__(self, left=math.inf):
+        self.left, self.interrupted = left, False
+
+    def now(self):
+        return 0.0
+
+    def seconds_left(self):
+        return 0.0 if self.interrupted else self.left
+
+    def interrupt(self):
+        self.interrupted = True
+
+
+def _ledger(folder, replay=None):
+    return Ledger(Journal(folder / "journal.jsonl"), folder / "trials", replay=replay)
+
+
+def _search(bench, folder, *, trials=6, control=True, strategies=ALL, clock=None, replay=None):
+    rows = np.arange(len(bench.items))
+    plan = Plan(list(bench.backbones), strategies, control, trials)
+    return search(bench, rows, folds_of(len(rows)), plan, ledger=_ledger(folder, replay), clock=clock or FakeClock())
+
+
+def test_each_role_is_tried_and_then_they_take_turns(tmp_path):
+    bench = workbench(tmp_path / "cache", names=("tiny", "other"))
+    trials = _search(bench, tmp_path, trials=7)
+    told = [(trial.spec.role, trial.spec.strategy, trial.spec.backbone) for trial in trials]
+    assert told[:3] == [
+        ("transfer", "probe", "tiny"),
+        ("random-frozen", "random-frozen", "tiny"),
+        ("scratch", "scratch", "tiny"),
+    ]
+    assert ("transfer", "probe", "other") in told
+    roles = [role for role, _, _ in told]
+    assert roles.count("scratch") == 3
+    assert roles.count("transfer") == 3
+
+
+def test_without_control_only_transfer_is_tried(tmp_path):
+    trials = _search(workbench(tmp_path / "cache"), tmp_path, trials=3, control=False)
+    assert [trial.spec.strategy for trial in trials] == ["probe", "partial", "full"]
+
+
+def test_only_the_named_strategies_are_tried(tmp_path):
+    trials = _search(workbench(tmp_path / "cache"), tmp_path, trials=9, control=False, strategies=("probe",))
+    assert [trial.spec.strategy for trial in trials] == ["probe"]
+
+
+def test_finished_trials_are_not_run_again(tmp_path, monkeypatch):
+    bench = workbench(tmp_path / "cache")
+    first = _search(bench, tmp_path, trials=4)
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("ran again")
+
+    monkeypatch.setattr("headstart.adapt.finetune.train", refuse)
+    monkeypatch.setattr("headstart.adapt.strategies.train", refuse)
+    monkeypatch.setattr("headstart.adapt.strategies.solve_probe", refuse)
+    again = _search(workbench(tmp_path / "cache"), tmp_path, trials=4)
+    for one, other in zip(first, again, strict=True):
+        assert one.spec == other.spec
+        np.testing.assert_array_equal(one.validated.logits, other.validated.logits)
+
+
+def test_deleted_logits_are_recomputed_to_the_same(tmp_path):
+    first = _search(workbench(tmp_path / "cache"), tmp_path, trials=4)
+    for path in (tmp_path / "trials").iterdir():
+        path.unlink()
+    again = _search(workbench(tmp_path / "cache2"), tmp_path, trials=4)
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.validated.logits, other.validated.logits)
+    assert len(Journal(tmp_path / "journal.jsonl").of("trial")) == 4
+
+
+def test_a_replay_follows_the_other_journal_exactly(tmp_path):
+    first = _search(workbench(tmp_path / "cache"), tmp_path / "a", trials=5)
+    replayed = _search(
+        workbench(tmp_path / "cache2"), tmp_path / "b", trials=None, replay=Journal(tmp_path / "a" / "journal.jsonl")
+    )
+    assert [trial.spec for trial in first] == [trial.spec for trial in replayed]
+    for one, other in zip(first, replayed, strict=True):
+        np.testing.assert_array_equal(one.validated.logits, other.validated.logits)
+
+
+def test_refits_of_the_same_trial_are_bit_identical(tmp_path):
+    states = []
+    for number in range(2):
+        bench = workbench(tmp_path / f"cache{number}")
+        rows = np.arange(len(bench.items))
+        trials = _search(bench, tmp_path / str(number), trials=3, control=False)
+        outer = Outer(0, rows, rows[:0], folds_of(len(rows)))
+        states.append(refit_winner(trials[2], outer, bench).state_dict())
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_a_short_budget_still_tries_both_sides(tmp_path):
+    trials = _search(workbench(tmp_path / "cache"), tmp_path, trials=None, clock=FakeClock(left=1e-6))
+    assert {trial.spec.role for trial in trials} == {"transfer", "random-frozen", "scratch"}
+
+
+def test_an_interrupt_keeps_what_is_finished(tmp_path, monkeypatch):
+    bench, clock = workbench(tmp_path / "cache"), FakeClock()
+
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("headstart.adapt.strategies.train", interrupted)
+    trials = _search(bench, tmp_path, trials=6, clock=clock)
+    assert clock.interrupted
+    assert [trial.spec.strategy for trial in trials] == ["probe", "random-frozen"]
+
+
+def test_diverged_training_is_a_failed_trial_not_a_crash(tmp_path, monkeypatch):
+    bench = workbench(tmp_path / "cache")
+    honest = strategy_named("partial")
+
+    def broken(self, spec, *args, **kwargs):
+        validated = honest.validate(spec, *args, **kwargs) if spec.strategy != "partial" else None
+        if validated is None:
+            rows = np.arange(8)
+            return Validated(rows, np.full((8, 2), np.nan, dtype=np.float32), {})
+        return validated
+
+    monkeypatch.setattr("headstart.adapt.strategies.FineTune.validate", broken)
+    trials = _search(bench, tmp_path, trials=2, control=False)
+    assert trials[1].error is not None
+    assert "diverged" in trials[1].error
+    assert winner(trials, "transfer", bench) is trials[0]
+    again = _search(workbench(tmp_path / "cache"), tmp_path, trials=2, control=False)
+    assert again[1].error == trials[1].error
+
+
+def _trial(number, strategy, rows, right, targets, margin=2.0):
+    logits = np.zeros((len(rows), 2), dtype=np.float32)
+    answers = np.where(right, targets[rows], 1 - targets[rows])
+    logits[np.arange(len(rows)), answers] = margin
+    return Trial(number, 0, Spec("transfer", "tiny", strategy), 1.0, {}, Validated(rows, logits, {}))
+
+
+def test_a_deeper_strategy_must_be_clearly_better(tmp_path):
+    bench = workbench(tmp_path, count=48)
+    rows = np.arange(48)
+    few, many = np.ones(48, bool), np.ones(48, bool)
+    few[:8] = False
+    many[:7] = False
+    probe = _trial(0, "probe", rows, few, bench.targets)
+    slightly = _trial(1, "full", rows, many, bench.targets)
+    clearly = _trial(2, "full", rows, np.ones(48, bool), bench.targets)
+    assert winner([probe, slightly], "transfer", bench).number in (0, 1)
+    assert winner([probe, clearly], "transfer", bench) is clearly
+    swapped = few.copy()
+    swapped[0], swapped[8], swapped[1] = True, False, True
+    assert winner([probe, _trial(3, "full", rows, swapped, bench.targets)], "transfer", bench) is probe
+
+
+def test_trials_are_compared_on_the_examples_both_validated(tmp_path):
+    bench = workbench(tmp_path, count=48)
+    everything, part = np.arange(48), np.arange(24, 48)
+    right = np.ones(48, bool)
+    right[:24] = False
+    probe = _trial(0, "probe", everything, right, bench.targets)
+    partial = _trial(1, "partial", part, np.ones(24, bool), bench.targets, margin=1.0)
+    assert winner([probe, partial], "transfer", bench) is probe
+
+
+def test_prove_split_predicts_every_role_and_both_floors(tmp_path):
+    bench = workbench(tmp_path / "cache", count=64)
+    bench.targets = bench.targets.copy()
+    truth = bench.targets[48:].copy()
+    bench.targets[48:] = -1  # locked: nothing may depend on them
+    outer = Outer(0, np.arange(48), np.arange(48, 64), folds_of(48))
+    proved = prove_split(
+        outer,
+        bench,
+        Plan(["tiny"], ALL, True, 4),
+        ledger=_ledger(tmp_path),
+        clock=BudgetClock(None),
+        modality=MODALITIES["image"],
+        temperature=lambda trial: 1.0,
+    )
+    assert set(proved.logits) == {"transfer", "scratch", "random-frozen", "floor-majority", "floor-classical"}
+    assert all(values.shape == (16, 2) for values in proved.logits.values())
+    assert (proved.logits["transfer"].argmax(1) == truth).mean() > 0.8
+
+
+@pytest.mark.parametrize("name", [*STRATEGIES, *CONTROLS])
+def test_every_strategy_says_what_it_is(name):
+    strategy = strategy_named(name)
+    assert strategy.name == name
+    assert strategy.summary
+    assert strategy.choices >= 1
