@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -32,18 +32,29 @@ class Tested:
     groups: np.ndarray | None
 
 
-def gather(proved: Sequence[Proved], targets_of: np.ndarray, task: Task, groups: np.ndarray | None) -> Tested:
-    """Put the outer splits' predictions together; roles that some split lacks are left out."""
-    rows = np.concatenate([split.test for split in proved])
+def gather(
+    proved: Sequence[Proved], targets_of: np.ndarray, measurable: np.ndarray, task: Task, groups: np.ndarray | None
+) -> Tested:
+    """Put the outer splits' predictions together; roles that some split lacks and rows not `measurable` are left out."""
+    everything = np.concatenate([split.test for split in proved])
+    kept = measurable[everything]
     shared = set.intersection(*(set(split.logits) for split in proved))
     names = [name for name in proved[0].logits if name in shared]
-    chances = {
-        name: np.concatenate([task.probabilities(split.logits[name], split.temperatures.get(name, 1.0)) for split in proved])
-        for name in names
-    }
-    raw = np.concatenate([task.probabilities(split.logits["transfer"]) for split in proved])
-    folds = np.concatenate([np.full(len(split.test), split.number) for split in proved])
-    return Tested(rows, targets_of[rows], chances, raw, folds, None if groups is None else groups[rows])
+    def joined(parts: Iterable[np.ndarray]) -> np.ndarray:
+        return np.asarray(np.concatenate(list(parts))[kept])
+
+    rows = everything[kept]
+    return Tested(
+        rows=rows,
+        targets=targets_of[rows],
+        probabilities={
+            name: joined(task.probabilities(split.logits[name], split.temperatures.get(name, 1.0)) for split in proved)
+            for name in names
+        },
+        uncalibrated=joined(task.probabilities(split.logits["transfer"]) for split in proved),
+        folds=joined(np.full(len(split.test), split.number) for split in proved),
+        groups=None if groups is None else groups[rows],
+    )
 
 
 def evidence(tested: Tested, task: Task, *, classes: Sequence[str], train_right: float, train_count: int, seed: int) -> dict[str, Any]:

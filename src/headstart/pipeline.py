@@ -17,7 +17,8 @@ from headstart.adapt.strategies import STRATEGIES
 from headstart.adapt.trial import Trial
 from headstart.adapt.workbench import Workbench
 from headstart.choose.ranking import Ranking, rank, sample
-from headstart.data.audit import Audit, audit
+from headstart.data.audit import audit
+from headstart.data.audit_result import Audit
 from headstart.data.dataset import Dataset
 from headstart.data.fingerprint import fingerprint
 from headstart.data.locked import Locked
@@ -28,6 +29,7 @@ from headstart.data.split import Splits, inner_folds, split
 from headstart.errors import OptionError
 from headstart.events import Listener, Said, silent
 from headstart.evidence import Tested, evidence, gather
+from headstart.files import sha256_text
 from headstart.model import Model, load
 from headstart.models.backbone import Backbone
 from headstart.models.catalogue import default_candidates
@@ -108,7 +110,7 @@ def fit(
         ledger = Ledger(run.journal, run.folder / "trials", replay=Journal(Path(replay)) if replay else None)
         proved, final, trials_run = adapt(material, bench, plan, ledger, run)
     with run.phase("prove"):
-        found, tested = prove(material, bench, proved, options)
+        found, tested = prove(material, bench, proved, options, run)
     with run.phase("save"):
         model = saving.save_model(run, bench, final, material)
     model.result = saving.result_of(run, bench, material, ranking, final, trials_run, proved, found, options)
@@ -139,13 +141,13 @@ def look_at(dataset: Dataset, options: Options, run: Run) -> Material:
         run.listener(Said(line))
     saving.write_audit(run.folder, found)
     parts = split(dataset, found, seed=options.seed)
-    saving.write_splits(run.folder, parts, dataset)
+    saving.write_splits(run.folder, parts)
     metric = options.metric or TASKS[dataset.kind].default_metric
     if dataset.kind not in METRICS[metric].kinds:
         raise OptionError(f"--metric {metric}: does not judge {dataset.kind}-label data. Leave it out, or see `headstart fit --help`.")
     locked = Locked(dataset.take(parts.test)) if parts.test else None
     classes = dataset.take(parts.train).classes
-    return Material(dataset, found, parts, locked, fingerprint(dataset), metric, classes)
+    return Material(dataset, found, parts, locked, fingerprint(dataset, found.contents), metric, classes)
 
 
 def choose(
@@ -172,14 +174,14 @@ def choose(
     bench = Workbench(
         items=kept.items,
         targets=np.concatenate([targets, hidden]),
-        groups=np.asarray(splits.units)[rows],
+        groups=np.asarray(splits.groups)[rows],
         task=task,
         classes=material.classes,
         metric=material.metric,
         decode=modality.decode,
         augment=modality.augment,
         placement=placement,
-        fingerprint=f"{material.fingerprint}/{len(rows)}/{splits.scheme}/{options.seed}",
+        fingerprint=sha256_text(*(material.audit.contents[row].hex() for row in rows)),
         cache=cache_dir(),
         seed=options.seed,
         backbones={backbone.card.name: backbone for backbone in loaded},
@@ -276,22 +278,29 @@ def outer_of(number: int, rows: np.ndarray, test: np.ndarray, bench: Workbench) 
     return Outer(number, np.sort(rows), test, folds)
 
 
-def prove(material: Material, bench: Workbench, proved: Sequence[Proved], options: Options) -> tuple[dict[str, Any], Tested]:
+def prove(
+    material: Material, bench: Workbench, proved: Sequence[Proved], options: Options, run: Run
+) -> tuple[dict[str, Any], Tested]:
     """Open the test labels, once, and measure."""
-    targets = bench.targets.copy()
+    targets, measurable = bench.targets.copy(), np.ones(len(bench.targets), dtype=bool)
     if material.locked is not None:
         labels = material.locked.open("the final figures")
-        known = set(bench.classes)
-        start = len(material.splits.train)
-        kept = [number for number, names in enumerate(labels) if known.issuperset(names)]
-        targets[[start + number for number in kept]] = bench.task.encode([labels[number] for number in kept], bench.classes)
-    tested = gather(proved, targets, bench.task, bench.groups if material.dataset.groups else None)
-    train_right = float(np.mean([split_proved.train_right for split_proved in proved]))
+        known = [set(bench.classes).issuperset(names) for names in labels]
+        first = len(material.splits.train)
+        measurable[first:] = known
+        targets[measurable & (np.arange(len(targets)) >= first)] = bench.task.encode(
+            [names for names, is_known in zip(labels, known, strict=True) if is_known], bench.classes
+        )
+        if not all(known):
+            run.listener(
+                Said(f"{known.count(False)} test examples have a class that training lacks: left out of the figures.", warning=True)
+            )
+    tested = gather(proved, targets, measurable, bench.task, bench.groups if material.dataset.groups else None)
     found = evidence(
         tested,
         bench.task,
         classes=bench.classes,
-        train_right=train_right,
+        train_right=float(np.mean([split_proved.train_right for split_proved in proved])),
         train_count=len(material.splits.train),
         seed=options.seed,
     )

@@ -85,6 +85,8 @@ def seed_everything(seed: int) -> None:
     np.random.seed(seed % 2**32)  # noqa: NPY002  third-party code still draws from it
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # Filling fresh memory with NaN is for finding bugs, and costs several times the computation itself here.
+    torch.utils.deterministic.fill_uninitialized_memory = False
 
 
 def generator(seed: int, *names: str | int) -> np.random.Generator:

@@ -16,8 +16,7 @@ from headstart.adapt.search import strategy_named
 from headstart.adapt.trial import Trial
 from headstart.adapt.workbench import Workbench
 from headstart.choose.ranking import Ranking
-from headstart.data.audit import Audit
-from headstart.data.dataset import Dataset
+from headstart.data.audit_result import Audit
 from headstart.data.modality import MODALITIES
 from headstart.data.split import Splits
 from headstart.evidence import Tested
@@ -43,9 +42,9 @@ def write_audit(folder: Path, found: Audit) -> None:
     write_json(folder / "audit.json", found.to_dict())
 
 
-def write_splits(folder: Path, parts: Splits, dataset: Dataset) -> None:
+def write_splits(folder: Path, parts: Splits) -> None:
     """Write `splits.json`: which example is on which side."""
-    write_json(folder / "splits.json", parts.to_dict() | {"ids": list(dataset.ids)})
+    write_json(folder / "splits.json", parts.to_dict())
 
 
 def save_model(run: Run, bench: Workbench, final: Final, material: Material) -> Model:

@@ -124,6 +124,7 @@ def test_a_stream_gives_what_memory_gives(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(probe_module, "MEMORY_NUMBERS", 1200)
     streamed = cross_validated_probe(in_chunks(features_ND, 70), labels_N, folds=folds, Cs=[0.1, 10.0])
     assert streamed.rows_for_choice == 200
+    assert len(streamed.Cs) == len(streamed.scores) == 3
     assert streamed.converged
     whole = cross_validated_probe(features_ND, labels_N, folds=folds, Cs=[streamed.C])
     np.testing.assert_allclose(streamed.probabilities(features_ND), whole.probabilities(features_ND), atol=2e-3)

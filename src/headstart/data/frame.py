@@ -21,6 +21,9 @@ def path_beside(folder: Path) -> Callable[[str], Path]:
     return lambda written: folder / written
 
 
+HERE = path_beside(Path())
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """Columns of equal length, each row with the name people know it by.
@@ -32,7 +35,7 @@ class Frame:
     name: str
     columns: Mapping[str, Sequence[Any]]
     ids: Sequence[str]
-    resolve: Callable[[str], Any] = path_beside(Path())
+    resolve: Callable[[str], Any] = HERE
     part: Part = ""
     class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     aside: tuple[Aside, ...] = ()

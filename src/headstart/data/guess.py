@@ -53,7 +53,7 @@ def roles(name: str, table: Mapping[str, Sequence[Any]], columns: Columns, *, la
     named = (*columns.text, *filter(None, (columns.image, columns.split, columns.group)))
     for column in named:
         if column not in table:
-            raise DataError(f"{name}: no column '{column}'. Its columns are: {', '.join(table)}.")
+            raise DataError(f"{name}: no column '{column}'. Name one of its columns: {', '.join(table)}.")
     if columns.image and columns.text:
         raise DataError(f"{name}: both an image and a text column are named. Name one kind.")
     said: list[str] = []
@@ -66,7 +66,7 @@ def roles(name: str, table: Mapping[str, Sequence[Any]], columns: Columns, *, la
         text = () if image else _guess_text(table, {*taken, _known(table, LABEL_NAMES, taken) or ""})
         if not image and not text:
             raise DataError(
-                f"{name}: no column of pictures or texts found among: {', '.join(table)}. Name it with --text or --image."
+                f"{name}: no column of pictures or texts among: {', '.join(table)}. Name it with --text or --image."
             )
         said.append(
             f"column{'s' if len(text) > 1 else ''} {' + '.join(text) or image} taken as {'image' if image else 'text'}"
@@ -89,7 +89,7 @@ def is_missing(value: Any) -> bool:
         return True
     if isinstance(value, dict):
         return all(inner is None for inner in value.values())
-    return isinstance(value, float) and value != value  # noqa: PLR0124  only NaN differs from itself
+    return isinstance(value, float) and value != value  # only NaN differs from itself
 
 
 def looks_like_picture(value: Any) -> bool:
@@ -117,7 +117,9 @@ def _named_label(name: str, table: Mapping[str, Sequence[Any]], label: str | Non
     if len(several) > 1 and all(piece in table for piece in several):
         return several
     missing = next(piece for piece in several if piece not in table)
-    raise DataError(f"{name}: no label column '{missing}'. Its columns are: {', '.join(table)}.")
+    raise DataError(
+        f"{name}: no label column '{missing}'. Its columns are: {', '.join(table)}. Name one of them with --label."
+    )
 
 
 def _guess_split(table: Mapping[str, Sequence[Any]], taken: set[str]) -> str | None:

@@ -71,7 +71,7 @@ def hub_frames(source: Any) -> list[Frame]:
         return [_frame(table, name, said if place == 0 else ()) for place, (name, table) in enumerate(known.items())]
     if not hasattr(source, "features") or not hasattr(source, "__len__"):
         raise DataError(
-            f"Hugging Face {type(source).__name__}: cannot be read more than once. Give a Dataset, loaded without streaming."
+            f"Hugging Face {type(source).__name__}: cannot be read more than once. Load it without streaming."
         )
     return [_frame(source, "", ())]
 

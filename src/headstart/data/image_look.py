@@ -1,4 +1,4 @@
-"""One cheap look at a picture: is it whole, what is odd about it, and what does it resemble?"""
+"""One cheap look at a picture: whether it is whole, what is odd about it, what it resembles."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ PAGED = ("GIF", "PNG", "WEBP", "TIFF", "AVIF")
 
 
 def audit_one(item: Any) -> Look:
-    """Look at a picture: all of it is read, but a JPEG is decoded at reduced size. Raises DataError as `decode` does."""
+    """Look at a picture: all of it is read, but a JPEG decoded at reduced size. Raises DataError as `decode` does."""
     name = item_name(item)
     try:
         content = encoded(item)

@@ -27,6 +27,7 @@ CONFIRMED_SMALL = 0.996
 MEAN_DIFFERENCE = 24.0  # grey levels, of 255
 DIMENSIONS = 12
 BLOCK = 512
+SAMPLE = 4096  # sketches, evenly spaced, that the principal directions are taken from
 LOOKS_PER_PICTURE = 16  # confirmations per picture, the likeliest first
 
 
@@ -40,11 +41,10 @@ def near(sketches_NK: np.ndarray, item_of: Callable[[int], Any]) -> Iterator[tup
 
     if len(sketches_NK) < 2:
         return
-    unit_ND = _unit(sketches_NK)
-    reduced = unit_ND @ _directions(unit_ND)
+    reduced = _reduced(sketches_NK)
     radius = float(np.sqrt(2 * (1 - ALIKE)))
     tree = cKDTree(reduced)
-    clusters = Clusters(len(unit_ND))
+    clusters = Clusters(len(reduced))
 
     @lru_cache(maxsize=2048)
     def fine(row: int) -> tuple[np.ndarray, int]:
@@ -54,7 +54,7 @@ def near(sketches_NK: np.ndarray, item_of: Callable[[int], Any]) -> Iterator[tup
         for offset, found in enumerate(tree.query_ball_point(reduced[start : start + BLOCK], radius)):
             row = start + offset
             others = np.array([other for other in found if other > row], dtype=np.int64)
-            for other in _likeliest(unit_ND, row, others):
+            for other in _likeliest(sketches_NK, row, others):
                 if not clusters.together(row, other) and alike(fine(row), fine(other)):
                     clusters.join(row, other)
                     yield row, other
@@ -70,10 +70,19 @@ def alike(one: tuple[np.ndarray, int], other: tuple[np.ndarray, int]) -> bool:
     return correlation >= (CONFIRMED if min(first_side, second_side) >= SMALL_SIDE else CONFIRMED_SMALL)
 
 
-def _likeliest(unit_ND: np.ndarray, row: int, others: np.ndarray) -> list[int]:
-    likeness = unit_ND[others] @ unit_ND[row]
+def _likeliest(sketches_NK: np.ndarray, row: int, others: np.ndarray) -> list[int]:
+    if not len(others):
+        return []
+    likeness = _unit(sketches_NK[others]) @ _unit(sketches_NK[[row]])[0]
     order = np.argsort(-likeness, kind="stable")[:LOOKS_PER_PICTURE]
     return [int(others[place]) for place in order if likeness[place] >= ALIKE]
+
+
+def _reduced(sketches_NK: np.ndarray) -> np.ndarray:
+    """Principal components (N × DIMENSIONS) of the unit sketches, made block by block."""
+    directions = _directions(_unit(sketches_NK[:: max(1, len(sketches_NK) // SAMPLE)]))
+    blocks = range(0, len(sketches_NK), BLOCK)
+    return np.concatenate([_unit(sketches_NK[start : start + BLOCK]) @ directions for start in blocks])
 
 
 def _unit(sketches_NK: np.ndarray) -> np.ndarray:
@@ -84,11 +93,11 @@ def _unit(sketches_NK: np.ndarray) -> np.ndarray:
 
 
 def _directions(unit_ND: np.ndarray) -> np.ndarray:
-    """The principal directions (D × DIMENSIONS) of at most 5,000 evenly spaced rows."""
-    sample = unit_ND[:: max(1, len(unit_ND) // 5000)]
-    centred = (sample - sample.mean(axis=0)).astype(np.float64)
+    """The principal directions (D × DIMENSIONS) of unit sketches."""
+    centred = (unit_ND - unit_ND.mean(axis=0)).astype(np.float64)
     _, vectors = np.linalg.eigh(centred.T @ centred)
-    return vectors[:, -DIMENSIONS:].astype(np.float32)
+    directions: np.ndarray = vectors[:, -DIMENSIONS:].astype(np.float32)
+    return directions
 
 
 def _fine(item: Any) -> tuple[np.ndarray, int]:

@@ -102,7 +102,7 @@ def to_rgb(picture: Image.Image) -> Image.Image:
 
 
 def scaled(values_HW: np.ndarray) -> np.ndarray:
-    """Grey values of any depth as uint8, darkest to 0 and brightest to 255; a single value takes its share of 16 bits."""
+    """Grey values of any depth as uint8, darkest to 0, brightest to 255; a single value takes its share of 16 bits."""
     values: np.ndarray = values_HW.astype(np.float64)
     low, high = float(values.min()), float(values.max())
     if not np.isfinite(low + high):

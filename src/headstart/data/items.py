@@ -24,10 +24,7 @@ class Stored(Protocol):
 
 def raw_bytes(item: Path | Stored | bytes) -> bytes:
     """The bytes of a stored item; raises DataError when it is not there, is empty or cannot be read."""
-    if isinstance(item, Path):
-        content = _file_bytes(item)
-    else:
-        content = item if isinstance(item, bytes) else item.read()
+    content = _file_bytes(item) if isinstance(item, Path) else item if isinstance(item, bytes) else item.read()
     if not content:
         raise DataError(f"{item_name(item)}: empty (0 bytes). Replace or remove it.")
     return content

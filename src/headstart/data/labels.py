@@ -133,7 +133,7 @@ def _refuse_numbers(column: Sequence[Any], name: str) -> None:
     different = set(cells)
     if len(different) > max(20, len(cells) // 2) and all("." in cell and _is_number(cell) for cell in different):
         raise DataError(
-            f"label column '{name}': {len(different)} different numbers, a quantity and not a class. Name another with --label."
+            f"label column '{name}': {len(different)} different numbers, a quantity, not a class. Name another column."
         )
 
 

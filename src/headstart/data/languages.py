@@ -7,7 +7,7 @@ from collections import Counter
 
 SAMPLE = 400  # characters looked at
 SMALL_WORDS = {
-    "English": "the of and to in is that it was for with as on are this be at have not you what how from which do does i my a as no so an or by if can",
+    "English": "the of and to in is that it was for with as on are this be at have not you what how which do my a",
     "German": "der die das und ist nicht ein eine zu mit den von im auf für sich dem auch es ich wie als sind wird",
     "French": "le la les des et est une un du dans que qui pour pas sur avec au ce il elle je vous sont plus",
     "Spanish": "el la los las de que y es en un una por con para no se del al lo como su más está",
@@ -16,7 +16,7 @@ SMALL_WORDS = {
     "Dutch": "de het een en van is dat niet op te zijn met voor er aan ook als maar bij om ik wat",
 }
 # What English shares with another language (do, no, as, a, is, was …) tells nothing of that other language.
-_ENGLISH = frozenset(SMALL_WORDS["English"].split())
+_ENGLISH = frozenset(SMALL_WORDS["English"].split()) | {"no", "so", "by", "or", "if", "can", "over", "die", "me"}
 WORD_SETS = {
     name: frozenset(words.split()) - (frozenset() if name == "English" else _ENGLISH)
     for name, words in SMALL_WORDS.items()

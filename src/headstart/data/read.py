@@ -115,6 +115,10 @@ def _read_tree(tree: Tree, columns: Columns, limits: Limits, *, labelled: bool) 
         return replace(
             found, guesses=(f"read the table{'s' if len(tables) > 1 else ''} {', '.join(tables)}", *found.guesses)
         )
+    if labelled and columns != NO_COLUMNS:
+        raise DataError(
+            f"{tree.name}: columns are named, but it holds no table. Leave the options out, or give the table."
+        )
     archives = tree.having(frozenset({".zip"}))
     if (
         len(archives) == 1
@@ -126,7 +130,7 @@ def _read_tree(tree: Tree, columns: Columns, limits: Limits, *, labelled: bool) 
 
 
 def _tables(tree: Tree) -> list[str]:
-    """The tables a tree is to be read by: those named after parts, or `metadata`, or the only one beside no class folders."""
+    """The tables to read a tree by: those named after parts, or `metadata`, or the only one beside no class folders."""
     tables = [name for name in tree.having(TABLE_SUFFIXES) if suffix(name) != ".json"]
     parts = [name for name in tables if part_by_name(name.rsplit("/", 1)[-1])]
     metadata = [name for name in tables if name.rsplit("/", 1)[-1].lower().startswith("metadata.")]

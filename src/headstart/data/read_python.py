@@ -49,7 +49,7 @@ def _read_pandas(frame: Any, columns: Columns, limits: Limits, labelled: bool) -
 
 
 def _plain(value: Any) -> Any:
-    """pandas' own missing values as None."""
+    """The library's own missing values as None."""
     return None if type(value).__name__ in ("NAType", "NaTType") else value
 
 

@@ -42,7 +42,7 @@ def tree_frames(tree: Tree, names: Sequence[str], limits: Limits) -> list[Frame]
 
 
 def part_by_name(title: str) -> Any:
-    """The part that a table's name tells: `train.csv`, `validation-00000.parquet`, `my_test.tsv`, `test/metadata.csv`."""
+    """The part that a table's name tells: `train.csv`, `validation-00000.parquet`, `test/metadata.csv`."""
     for piece in reversed(PurePosixPath(title.lower()).parts):
         words = piece.split(".")[0].replace("-", "_").split("_")
         found = [PARTS[word] for word in words if word in PARTS]

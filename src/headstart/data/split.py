@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
@@ -20,14 +20,23 @@ Fold = tuple[list[int], list[int]]
 HELD_OUT = 5  # one of five equal shares is held out
 
 
+class Common(TypedDict):
+    """What every scheme says alike."""
+
+    groups: list[int]
+    ids: tuple[str, ...]
+    seed: int
+
+
 @dataclass(frozen=True, slots=True)
 class Splits:
     """Indices into the data set, each list ascending.
 
     `train` is everything that may be trained on, `val` (the given validation part) included; `test` is locked;
     `outer` holds the (train, test) folds of a nested cross-validation. `groups[i]` is what may not be parted: the
-    user's group joined with near-duplicates, -1 for what the audit set aside. Classes in `unmeasured` lie in one
-    group only, so that they can be trained on or measured, not both: they are always trained on.
+    user's group joined with near-duplicates, -1 for what the audit set aside. Classes in `unmeasured` are in no test
+    side: those that lie in one group only can be trained on or measured, not both, and are trained on. `left_out`
+    are training examples whose group has a member in the given test part.
     """
 
     scheme: Scheme
@@ -39,6 +48,7 @@ class Splits:
     groups: list[int]
     ids: tuple[str, ...]
     seed: int
+    left_out: tuple[int, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The split in ids, ready for JSON; a fold is told by its test side, the rest of `train` trains."""
@@ -49,6 +59,7 @@ class Splits:
             "val": None if self.val is None else self._named(self.val),
             "test": self._named(self.test),
             "folds": [self._named(test) for _, test in self.outer],
+            "left_out_for_a_group_in_test": self._named(self.left_out),
             "unmeasured_classes": list(self.unmeasured),
         }
 
@@ -67,26 +78,42 @@ def split(dataset: Dataset, audit: Audit, *, seed: int, folds: int = 5, little: 
     groups = group_numbers(dataset, audit)
     test = [row for row in audit.keep if dataset.parts[row] == "test"]
     pool = [row for row in audit.keep if dataset.parts[row] != "test"]
-    val = [row for row in pool if dataset.parts[row] == "val"] or None
-    common = {"groups": groups, "ids": tuple(dataset.ids), "seed": seed}
+    val = [row for row in pool if dataset.parts[row] == "val"]
+    common: Common = {"groups": groups, "ids": tuple(dataset.ids), "seed": seed}
     if test:
-        pool = _away_from(test, pool, groups)
-        val = [row for row in val if row in set(pool)] or None if val else None
-        return Splits("given test", pool, val, test, [], (), **common)  # type: ignore[arg-type]
-    labels = [dataset.labels[row] for row in pool]
-    dealt = inner_folds(labels, [groups[row] for row in pool], k=folds if len(pool) < little else HELD_OUT, seed=seed)
-    unmeasured = single_group_classes(labels, [groups[row] for row in pool])
-    if len(set(dataset.classes) - set(unmeasured)) < 2 or len(dealt) < 2:
+        tested = {groups[row] for row in test}
+        train = [row for row in pool if groups[row] not in tested]
+        left_out = tuple(row for row in pool if groups[row] in tested)
+        given = [row for row in val if groups[row] not in tested]
+        return Splits("given test", train, given or None, test, [], (), **common, left_out=left_out)
+    is_little = len(pool) < little
+    dealt = _dealt(dataset, pool, [groups[row] for row in pool], folds if is_little else HELD_OUT, seed)
+    if is_little:
+        unmeasured = _absent(dataset, pool, [row for _, held in dealt for row in held])
+        return Splits("nested cross-validation", pool, None, [], dealt, unmeasured, **common)
+    train, held_out = dealt[0]
+    given = [row for row in val if row in set(train)]
+    return Splits("held out", train, given or None, held_out, [], _absent(dataset, pool, held_out), **common)
+
+
+def _dealt(dataset: Dataset, pool: Sequence[int], groups: Sequence[int], folds: int, seed: int) -> list[Fold]:
+    """Folds of `pool` in indices of the data set; raises DataError when fewer than two classes can be measured."""
+    labels = [tuple((dataset.labels or ())[row]) for row in pool]
+    dealt = inner_folds(labels, groups, k=folds, seed=seed)
+    measured = {name for _, held in dealt for place in held for name in labels[place]}
+    if len(measured) < 2:
         raise DataError(
             f"{dataset.name}: fewer than two classes have two independent examples, so nothing can be measured. "
             "Add examples, or a test folder."
         )
-    outer = [([pool[i] for i in train], [pool[i] for i in held]) for train, held in dealt]
-    if len(pool) < little:
-        return Splits("nested cross-validation", pool, None, [], outer, unmeasured, **common)  # type: ignore[arg-type]
-    train, held_out = outer[0]
-    given = sorted(set(val) & set(train)) if val else None
-    return Splits("held out", train, given or None, held_out, [], unmeasured, **common)  # type: ignore[arg-type]
+    return [([pool[i] for i in train], [pool[i] for i in held]) for train, held in dealt]
+
+
+def _absent(dataset: Dataset, pool: Sequence[int], measured: Sequence[int]) -> tuple[str, ...]:
+    """The classes of `pool` that none of `measured` has, sorted."""
+    labels = dataset.labels or ()
+    everywhere = {name for row in pool for name in labels[row]}
+    return tuple(sorted(everywhere - {name for row in measured for name in labels[row]}))
 
 
 def group_numbers(dataset: Dataset, audit: Audit) -> list[int]:
@@ -123,21 +150,6 @@ def inner_folds(
     ]
     everything = np.arange(len(numbers))
     return [(np.setdiff1d(everything, rows), rows.astype(np.int64)) for rows in held if len(rows)]
-
-
-def single_group_classes(labels: Sequence[tuple[str, ...]], groups: Sequence[int]) -> tuple[str, ...]:
-    """The classes all of whose examples lie in one group, sorted."""
-    seen: dict[str, set[int]] = defaultdict(set)
-    for names, group in zip(labels, groups, strict=True):
-        for name in names:
-            seen[name].add(group)
-    return tuple(sorted(name for name, found in seen.items() if len(found) == 1))
-
-
-def _away_from(test: Sequence[int], pool: Sequence[int], groups: Sequence[int]) -> list[int]:
-    """What of `pool` shares no group with the test part."""
-    tested = {groups[row] for row in test}
-    return [row for row in pool if groups[row] not in tested]
 
 
 def _numbers(labels: Sequence[Any]) -> list[tuple[int, ...]]:

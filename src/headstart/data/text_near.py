@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from headstart.data.clusters import Clusters
+
 SHINGLE = 5
 HASHES = 64
 BANDS = 16
@@ -50,6 +52,7 @@ def near(sketches_NK: np.ndarray, text_of: Callable[[int], str]) -> Iterator[tup
     Within a bucket each text is compared with the first of each of its LEADERS latest clusters.
     """
     hashes_NH = sketches_NK.view(np.uint32)
+    clusters = Clusters(len(hashes_NH))
     per_band = HASHES // BANDS
     for band in range(BANDS):
         buckets: dict[bytes, list[int]] = defaultdict(list)
@@ -58,7 +61,7 @@ def near(sketches_NK: np.ndarray, text_of: Callable[[int], str]) -> Iterator[tup
             buckets[columns[row].tobytes()].append(row)
         for rows in buckets.values():
             if len(rows) > 1:
-                yield from _joined(rows, hashes_NH, text_of)
+                yield from _joined(rows, hashes_NH, text_of, clusters)
 
 
 def overlap(one: str, other: str) -> float:
@@ -68,15 +71,22 @@ def overlap(one: str, other: str) -> float:
     return common / max(1, len(first) + len(second) - common)
 
 
-def _joined(rows: list[int], hashes_NH: np.ndarray, text_of: Callable[[int], str]) -> Iterator[tuple[int, int]]:
+def _joined(
+    rows: list[int], hashes_NH: np.ndarray, text_of: Callable[[int], str], clusters: Clusters
+) -> Iterator[tuple[int, int]]:
+    """Join the rows of one bucket that are alike, and yield each pair that brought two clusters together."""
     leaders: list[int] = []
     for row in rows:
         latest = leaders[-LEADERS:]
         agreeing = (hashes_NH[latest] == hashes_NH[row]).mean(axis=1) if latest else np.empty(0)
         # The estimate's error is about 0.04; what is clearly below is not worth a comparison.
         for place in np.flatnonzero(agreeing >= ALIKE - 0.15):
-            if overlap(text_of(latest[place]), text_of(row)) >= ALIKE:
-                yield latest[place], row
+            leader = latest[place]
+            if clusters.together(leader, row):
+                break
+            if overlap(text_of(leader), text_of(row)) >= ALIKE:
+                clusters.join(leader, row)
+                yield leader, row
                 break
         else:
             leaders.append(row)

@@ -44,8 +44,7 @@ def audit_one(item: Any) -> Look:
     """Look at a text: its length, its language where its words give it away, and what it resembles."""
     notes: tuple[str, ...] = ()
     if not isinstance(item, str | tuple | list):
-        text, was_utf8 = _read(item)
-        notes = () if was_utf8 else ("not UTF-8, read as Windows-1252",)
+        notes = () if _read(item)[1] else ("not UTF-8, read as Windows-1252",)
     whole = joined(decode(item))
     if "\ufffd" in whole:
         notes += ("holds characters that were lost in an earlier conversion (�)",)

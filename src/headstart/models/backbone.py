@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from headstart.files import write_json
 from headstart.models.card import SourceCard
 
 Inputs = Tensor | dict[str, Tensor]
@@ -37,7 +39,12 @@ class Preprocess(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One of the ordered cuts through a backbone: its name, the paths of its modules, the width of its features."""
+    """One of the ordered cuts through a backbone: its name, the paths of its modules, the width of its features.
+
+    Parameters that hang on a module which only wraps others (a class token, an embedding of positions) have no
+    module of their own: the path of the wrapper, '' for the whole network, then stands in the first stage for
+    just those. Going through the stages in order and setting each one's modules therefore ends right.
+    """
 
     name: str
     modules: tuple[str, ...]
@@ -79,6 +86,10 @@ class Backbone(nn.Module, ABC):
 
         Draws from torch's global generator; the caller seeds it.
         """
+
+    def save_preprocessing(self, folder: Path) -> None:
+        """Write what `rebuild` needs beside `describe` into `folder`; here the description for people to read."""
+        write_json(folder / "preprocess.json", self.preprocess.to_dict())
 
     def stage_modules(self, stage: Stage) -> list[nn.Module]:
         """The modules of `stage`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 
@@ -46,3 +46,16 @@ class SourceCard:
         if "data" in taken:
             taken["data"] = tuple(taken["data"])
         return cls(**taken)
+
+    def random_twin(self) -> SourceCard:
+        """The card of the same architecture with random weights: nothing is known of a source, because there is none."""
+        return replace(
+            self,
+            name=f"{self.name} (random weights)",
+            domain=None,
+            data=(),
+            revision=None,
+            weights_sha256=None,
+            made_with=None,
+            figures={},
+        )

@@ -52,11 +52,13 @@ def sign_flip(gains_U: Array, *, rng: np.random.Generator) -> float:
     """Two-sided p-value that paired gains (one per independent unit) are as likely to fall either way (Fisher 1935).
 
     Up to `EXACT_UP_TO` non-zero gains all sign patterns are counted, beyond it `FLIPS` random ones and the one seen.
-    For gains of ±1 the full count is McNemar's test.
+    Gains that all weigh the same are counted by `mcnemar`, at any length.
     """
     gains = gains_U[gains_U != 0].astype(np.float64)
     if len(gains) == 0:
         return 1.0
+    if np.ptp(np.abs(gains)) == 0:
+        return mcnemar(int((gains > 0).sum()), int((gains < 0).sum()))
     seen = abs(gains.sum()) - 1e-9 * np.abs(gains).sum()  # sums that differ by rounding alone count as equal
     if len(gains) <= EXACT_UP_TO:
         signs = np.array(list(product((-1.0, 1.0), repeat=len(gains))))
@@ -85,9 +87,10 @@ def compare(
     there to compare.
     """
     correct_N, other_N = np.asarray(correct_N, bool), np.asarray(other_N, bool)
+    n = _shape(correct_N, other_N, groups)
     gains_N = correct_N.astype(np.float64) - other_N
     better, worse = int((gains_N > 0).sum()), int((gains_N < 0).sum())
-    found = _difference(gains_N, rng, groups, _shape(correct_N, other_N, groups))
+    found = _difference(gains_N, rng, groups, n)
     if groups is None:
         found, p = _widen(found, better, worse, len(gains_N), 1.0), mcnemar(better, worse)
     else:
@@ -114,10 +117,12 @@ def compare_losses(
     Paired bootstrap of examples or groups for the interval, sign-flip test for p. Raises DataError on NaN and where
     lengths differ.
     """
-    gains_N = np.asarray(other_N, np.float64) - np.asarray(loss_N, np.float64)
+    loss_N, other_N = np.asarray(loss_N, np.float64), np.asarray(other_N, np.float64)
+    n = _shape(loss_N, other_N, groups)
+    gains_N = other_N - loss_N
     if not np.isfinite(gains_N).all():
         raise DataError(f"{name}: NaN or infinite values. Compare finite losses.")
-    found = _difference(gains_N, rng, groups, _shape(np.asarray(loss_N), np.asarray(other_N), groups))
+    found = _difference(gains_N, rng, groups, n)
     sums_U = gains_N if groups is None else _by_group(gains_N, groups)[0]
     return _verdict(found, sign_flip(sums_U, rng=rng), int((gains_N > 0).sum()), int((gains_N < 0).sum()), margin, name)
 

@@ -94,7 +94,8 @@ def bootstrap(
 
     The interval holds the percentiles of the resamples (Efron 1979) or, with `basic`, their mirror image around the
     value, for figures that resampling itself pushes up. Resamples that do not define the figure are left out; where
-    they are more than one in twenty, or where fewer than two units can be drawn, no interval is given.
+    they are more than one in twenty, or where fewer than two units can be drawn or resamples do not differ, no
+    interval is given.
     """
     if n == 0:
         return undefined(0, "no examples")
@@ -112,6 +113,8 @@ def bootstrap(
         return Estimate(value, None, None, n, "no interval: too few resamples define it")
     tail = (1 - level) / 2
     low, high = (float(q) for q in np.quantile(values_B, [tail, 1 - tail]))
+    if high - low <= 1e-9 * max(1.0, abs(value)):  # equal but for rounding
+        return Estimate(value, None, None, n, "no interval: resamples do not differ")
     if basic:
         low, high = 2 * value - high, 2 * value - low
     unit = "examples" if groups is None else "groups"

@@ -268,6 +268,8 @@ def _open_end(metric: Metric, found: Estimate, answers: Answers, groups: Array |
         return found
     ones_K = answers.truth_NK.sum(0)
     trials = np.minimum(ones_K, len(answers) - ones_K) if metric.ranks else ones_K
+    if metric.ranks and answers.kind == "single" and (ones_K > 0).sum() == 2:
+        trials = trials[ones_K > 0][:1]  # the rankings of two classes mirror each other: one ranking, not two
     if groups is not None or not metric.by_class:
         trials = np.array([len(answers) if groups is None else len(np.unique(groups))])
     reach = flawless_low(trials, level=level)

@@ -22,8 +22,8 @@ ROLES = {
 """What transfer and the controls are called, in the order in which they are shown."""
 
 TESTED = {
-    "given test": "the test part that came with the data",
-    "held out": "a test part held out before anything was tried",
+    "given test": "the data's own test part",
+    "held out": "held out before anything was tried",
     "nested cross-validation": "nested cross-validation",
 }
 
@@ -162,7 +162,7 @@ def scheme_text(result: Result) -> str:
     """How the figures were come by, in words."""
     many = nouns(result)[1]
     words = {
-        "given test": f"The test part came with the data. Its labels stayed locked until everything was chosen, and were read once.",
+        "given test": "The test part came with the data. Its labels stayed locked until everything was chosen, and were read once.",
         "held out": f"Before anything was tried, {result.data['test']:,} {many} were held out for the test, in each class alike, "
         "near-duplicates on one side. Their labels were read once, at the end.",
         "nested cross-validation": f"There are too few {many} to spare some for a test alone. So the data were cut into folds; each fold was "

@@ -15,14 +15,13 @@ Array = npt.NDArray[Any]
 Chunks = Callable[[], Iterable[Array]]
 """Starts a fresh pass over the features: blocks of rows, always the same rows in the same order."""
 
-BLOCK = 8192  # rows: large enough for fast matrix products, small beside the data
+BLOCK = 2048  # rows: large enough for fast matrix products, small in double precision beside everything else
 
 
 def blocks(features: Array | Chunks) -> Iterator[tuple[slice, Array]]:
     """One pass over features: `(rows, block)` in order; raises DataError where a block is not n × D and finite."""
     width, start = -1, 0
-    source = features() if callable(features) else _cut(features)
-    for block in source:
+    for block in (part for chunk in (features() if callable(features) else [features]) for part in _cut(chunk)):
         if block.ndim != 2 or block.shape[1] == 0:
             raise DataError(
                 f"features: expected rows × columns, got the shape {block.shape}. Pass a two-dimensional array."

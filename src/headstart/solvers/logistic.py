@@ -15,7 +15,7 @@ from headstart.solvers.objective import Problem, curvatures, losses, problem_of
 from headstart.solvers.space import Space, space_of
 
 ClassWeight = Literal["balanced"] | None
-DEFAULT_CS = tuple(float(c) for c in np.logspace(-1, 5, 9))
+DEFAULT_CS = tuple(float(c) for c in np.logspace(-2, 5, 15))
 LIMIT = 1000  # evaluations for one value of C; a path takes a few dozen
 NOISE = {np.float32: 1e-6, np.float64: 1e-14}  # relative error of a summed loss
 

@@ -18,19 +18,22 @@ from headstart.solvers.space import Space, space_of
 Folds = Sequence[tuple[Array, Array]]
 PATH_TOLERANCE = 1e-7  # mean loss in nats left to gain while C is being chosen
 FINAL_TOLERANCE = 1e-10  # and for the weights that are kept
-MEMORY_NUMBERS = (
-    64_000_000  # streamed features up to this many numbers (256 MB) are taken into memory; C is chosen on as many
-)
+MEMORY_NUMBERS = 4_000_000
+"""Streamed features up to this many numbers (16 MB) are taken into memory; beyond, C is chosen on about as many."""
+WORSE, PATIENCE = (
+    1.05,
+    2,
+)  # the path ends after two log losses in a row above 1.05 times the best: weaker only gets worse
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeFit:
     """A probe fitted on everything, and what cross-validation says of it.
 
-    `C`: the chosen inverse regularisation; `Cs`, `scores`: each tried C with its score in `metric` on held-out rows
-    (NaN where the metric is undefined); `weight_KD`, `bias_K`: logits for raw features; `held_out_logits_NK`: logits
-    of each row by the fit of the fold that held it out, at `C`, NaN for rows that no fold held out; `held_out_N`
-    tells which are known. `rows_for_choice`: how many rows `C` was chosen on.
+    `C`: the chosen inverse regularisation; `Cs`, `scores`: each tried C, ascending, with its score in `metric` on
+    held-out rows (NaN where the metric is undefined); `weight_KD`, `bias_K`: logits for raw features;
+    `held_out_logits_NK`: logits of each row by the fit of the fold that held it out, at `C`, NaN for rows that no
+    fold held out; `held_out_N` tells which are known. `rows_for_choice`: how many rows the whole path was searched on.
     """
 
     C: float
@@ -70,27 +73,39 @@ def cross_validated_probe(
     row indices (train, held out), no row held out twice; all folds and the final fit share every pass. Ties in
     `select` go to the smaller log loss, then to the stronger regularisation. A class that a fold's training rows lack
     keeps its column with a small constant probability (see `problem_of`). Only row lengths, no labels, of held-out
-    rows enter a fold, through the one scale that gives C its unit. Streamed features beyond `MEMORY_NUMBERS` choose C
-    on an even sample of folds and classes; all fits then continue from there on every row. Raises DataError on NaN,
-    on rows or folds that do not fit, and OptionError on an unknown metric.
+    rows enter a fold, through the one scale that gives C its unit. Streamed features beyond `MEMORY_NUMBERS` search
+    the path on an even sample of folds and classes, then continue from there on every row with three values of C
+    (`Cs`). Raises DataError on NaN, on rows or folds that do not fit, and OptionError on an unknown metric.
     """
     checked = check_labels(labels, classes)
     metric = METRICS.get(select)
     if metric is None or ("multi" if checked.several else "single") not in metric.kinds:
         raise OptionError(f"select: '{select}' does not judge these labels. Choose another metric.")
-    held = _masks(folds, len(checked))
     balanced = class_weight == "balanced"
     if callable(features):
         step = _stride(features, len(checked))
         if step > 1:
-            return _streamed(features, checked, folds, tuple(sorted(Cs)), select, balanced, step)
+            return _streamed(features, checked, folds, sorted(Cs), select, balanced, step)
         features = in_memory(features)
-    space = space_of(features)
-    check_rows(space, len(checked))
-    problems = _problems(checked, folds, balanced)
-    chosen = _choose(space, checked, problems, held, tuple(sorted(Cs)), select)
-    (final,) = next(fit_path(space, problems[-1:], [chosen.C], tolerance=FINAL_TOLERANCE, starts=chosen.fits[-1:]))
-    return _finish(space, problems, chosen, final, held, select, space.n)
+    race = _race(features, checked, folds, select, balanced)
+    chosen = _choose(race, sorted(Cs))
+    (final,) = next(
+        fit_path(race.space, race.problems[-1:], [chosen.C], tolerance=FINAL_TOLERANCE, starts=chosen.fits[-1:])
+    )
+    return _finish(race, chosen, final, len(checked))
+
+
+@dataclass(frozen=True, slots=True)
+class _Race:
+    """All fits that share a pass: one problem per fold and, last, one on all rows; `held`: each fold's held-out rows
+    (N).
+    """
+
+    space: Space
+    labels: Labels
+    problems: list[Problem]
+    held: list[Array]
+    select: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +117,22 @@ class _Choice:
     held_out_logits_NK: Array
 
 
-def _choose(
-    space: Space, labels: Labels, problems: list[Problem], held: list[Array], Cs: tuple[float, ...], select: str
-) -> _Choice:
-    metric, known_N = METRICS[select], np.logical_or.reduce(held)
-    truth, scores, best = labels.take(known_N), [], None
+def _race(features: Array | Chunks, labels: Labels, folds: Folds, select: str, balanced: bool) -> _Race:
+    n, held = len(labels), _masks(folds, len(labels))
+    space = space_of(features)
+    check_rows(space, n)
+    trained = [*(_mask(train, n) for train, _ in folds), np.ones(n, bool)]
+    return _Race(space, labels, [problem_of(labels, mask_N, balanced=balanced) for mask_N in trained], held, select)
+
+
+def _choose(race: _Race, Cs: Sequence[float], starts: Sequence[Fitted] | None = None) -> _Choice:
+    metric, known_N = METRICS[race.select], np.logical_or.reduce(race.held)
+    truth, scores, best = race.labels.take(known_N), [], None
     best_key = (-np.inf, -np.inf)
-    for C, fits in zip(Cs, fit_path(space, problems, Cs, tolerance=PATH_TOLERANCE), strict=True):
-        out_NK = _predict_held_out(space, problems, fits, held)
+    path = fit_path(race.space, race.problems, Cs, tolerance=PATH_TOLERANCE, starts=starts)
+    for C, fits in zip(Cs, path, strict=False):
+        expanded = [p.expand(f.weight_rM, f.bias_M) for p, f in zip(race.problems, fits, strict=True)]
+        out_NK = held_out_logits(race.space, expanded[:-1], race.held)
         answers = _answers(truth, out_NK[known_N])
         value, loss = score(metric, answers), score(METRICS["log_loss"], answers)
         scores.append(np.nan if value is None else value)
@@ -117,62 +140,58 @@ def _choose(
         key = (signed, -np.inf if loss is None else -loss)
         if best is None or key > best_key:  # strictly: among equals the stronger regularisation came first
             best, best_key = (C, fits, out_NK), key
+        if race.select == "log_loss" and len(scores) > PATIENCE and min(scores[-PATIENCE:]) > WORSE * min(scores):
+            break
     if best is None:
-        raise OptionError("Cs: no value to try.")
-    return _Choice(best[0], Cs, tuple(scores), best[1], best[2])
+        raise OptionError("Cs: none given. Pass one or more numbers above zero.")
+    return _Choice(best[0], tuple(Cs[: len(scores)]), tuple(scores), best[1], best[2])
 
 
-def _finish(
-    space: Space, problems: list[Problem], chosen: _Choice, final: Fitted, held: list[Array], select: str, rows: int
-) -> ProbeFit:
-    weight_KD, bias_K = space.to_features(*problems[-1].expand(final.weight_rM, final.bias_M))
-    converged = final.converged and all(f.converged for f in chosen.fits)
+def _finish(race: _Race, chosen: _Choice, final: Fitted, rows: int) -> ProbeFit:
+    weight_KD, bias_K = race.space.to_features(*race.problems[-1].expand(final.weight_rM, final.bias_M))
     return ProbeFit(
-        C=chosen.C, Cs=chosen.Cs, scores=chosen.scores, metric=select, weight_KD=weight_KD, bias_K=bias_K,
-        held_out_logits_NK=chosen.held_out_logits_NK, held_out_N=np.logical_or.reduce(held),
-        several=problems[-1].labels.several, converged=converged, rows_for_choice=rows,
-    )  # fmt: skip
+        C=chosen.C,
+        Cs=chosen.Cs,
+        scores=chosen.scores,
+        metric=race.select,
+        weight_KD=weight_KD,
+        bias_K=bias_K,
+        held_out_logits_NK=chosen.held_out_logits_NK,
+        held_out_N=np.logical_or.reduce(race.held),
+        several=race.labels.several,
+        converged=final.converged and all(f.converged for f in chosen.fits),
+        rows_for_choice=rows,
+    )
 
 
 def _streamed(
-    features: Chunks, labels: Labels, folds: Folds, Cs: tuple[float, ...], select: str, balanced: bool, step: int
+    features: Chunks, labels: Labels, folds: Folds, Cs: Sequence[float], select: str, balanced: bool, step: int
 ) -> ProbeFit:
-    """Choose C on one row in `step` in memory, then continue all fits from there over the stream."""
+    """Search the path on one row in `step` in memory, then its neighbourhood over the whole stream, from those fits."""
     rows = _sample(labels, folds, step)
     place_N = np.full(len(labels), -1)
     place_N[rows] = np.arange(len(rows))
-    small_folds = [tuple(place_N[part][place_N[part] >= 0] for part in fold) for fold in folds]
-    small = space_of(gather(features, rows))
-    few = labels.take(rows)
-    small_problems = _problems(few, small_folds, balanced)
-    first = _choose(small, few, small_problems, _masks(small_folds, len(few)), Cs, select)
+    few_folds = [(place_N[train][place_N[train] >= 0], place_N[out][place_N[out] >= 0]) for train, out in folds]
+    few = _race(gather(features, rows), labels.take(rows), few_folds, select, balanced)
+    first = _choose(few, Cs)
 
-    space, problems, held = space_of(features), _problems(labels, folds, balanced), _masks(folds, len(labels))
-    check_rows(space, len(labels))
-    # C has its unit from the sample's scale; the stream's scale differs a little, so C moves along with it.
-    C = first.C * (space.scale / small.scale) ** 2
-    starts = [
-        _carry(small, p_small, fit, space, p)
-        for p_small, fit, p in zip(small_problems, first.fits, problems, strict=True)
-    ]
-    fits = next(fit_path(space, problems, [C], tolerance=PATH_TOLERANCE, starts=starts))
-    out_NK = _predict_held_out(space, problems, fits, held)
-    return _finish(space, problems, _Choice(C, Cs, first.scores, fits, out_NK), fits[-1], held, select, len(rows))
+    race = _race(features, labels, folds, select, balanced)
+    starts = [_carry(few, i, first.fits[i], race) for i in range(len(race.problems))]
+    # C has its unit from the sample's scale. With more rows the best C stays, falls in proportion, or lies in between.
+    C = first.C * (race.space.scale / few.space.scale) ** 2
+    chosen = _choose(race, [C / step, C / np.sqrt(step), C], starts)
+    return _finish(race, chosen, chosen.fits[-1], len(rows))
 
 
-def _carry(small: Space, small_problem: Problem, fit: Fitted, space: Space, problem: Problem) -> Fitted:
-    weight_KD, bias_K = small.to_features(*small_problem.expand(fit.weight_rM, fit.bias_M))
-    weight_rM, bias_M = problem.contract(*space.from_features(weight_KD, bias_K))
-    return Fitted(weight_rM, bias_M)
+def _carry(few: _Race, i: int, fit: Fitted, race: _Race) -> Fitted:
+    weight_KD, bias_K = few.space.to_features(*few.problems[i].expand(fit.weight_rM, fit.bias_M))
+    return Fitted(*race.problems[i].contract(*race.space.from_features(weight_KD, bias_K)))
 
 
-def _problems(labels: Labels, folds: Sequence[Sequence[Array]], balanced: bool) -> list[Problem]:
-    masks = []
-    for train, _ in folds:
-        mask_N = np.zeros(len(labels), bool)
-        mask_N[train] = True
-        masks.append(mask_N)
-    return [problem_of(labels, mask_N, balanced=balanced) for mask_N in [*masks, np.ones(len(labels), bool)]]
+def _mask(rows: Array, n: int) -> Array:
+    mask_N = np.zeros(n, bool)
+    mask_N[rows] = True
+    return mask_N
 
 
 def _masks(folds: Sequence[Sequence[Array]], n: int) -> list[Array]:
@@ -186,18 +205,12 @@ def _masks(folds: Sequence[Sequence[Array]], n: int) -> list[Array]:
             raise DataError(f"folds: fold {number} is empty or points outside the {n} rows.")
         if np.intersect1d(train, out).size:
             raise DataError(f"folds: fold {number} holds out rows that it trains on.")
-        mask_N = np.zeros(n, bool)
-        mask_N[out] = True
+        mask_N = _mask(out, n)
         seen_N += mask_N
         masks.append(mask_N)
     if seen_N.max() > 1:
         raise DataError("folds: a row is held out twice. Each row may be held out once.")
     return masks
-
-
-def _predict_held_out(space: Space, problems: list[Problem], fits: list[Fitted], held: list[Array]) -> Array:
-    folds = range(len(held))  # the last problem, on all rows, holds nothing out
-    return held_out_logits(space, [problems[i].expand(fits[i].weight_rM, fits[i].bias_M) for i in folds], held)
 
 
 def _answers(labels: Labels, logits_NK: Array) -> Answers:

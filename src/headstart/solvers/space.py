@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.solvers.arrays import Array, Chunks, blocks, in_memory, moments, positive_eigen
+from headstart.solvers.arrays import BLOCK, Array, Chunks, blocks, in_memory, moments, positive_eigen
 
 SINGLE_FROM = 1_000_000  # numbers from which on single precision carries the products
 
@@ -39,8 +39,8 @@ class Space:
     def rows(self) -> Iterator[tuple[slice, Array]]:
         """One pass over the working rows: n × r turned, or n × D where streamed."""
         if not callable(self.source):
-            for start in range(0, self.n, 1 << 16):
-                yield slice(start, min(start + (1 << 16), self.n)), self.source[start : start + (1 << 16)]
+            for start in range(0, self.n, BLOCK):
+                yield slice(start, min(start + BLOCK, self.n)), self.source[start : start + BLOCK]
             return
         for at, block in blocks(self.source):
             yield at, ((block - self.mean_D.astype(np.float32)) / np.float32(self.scale)).astype(np.float32)

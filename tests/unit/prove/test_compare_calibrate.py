@@ -53,6 +53,15 @@ def test_a_helping_group_counts_once() -> None:
     assert many.p_value == pytest.approx(mcnemar(10, 0), abs=1e-3)
 
 
+def test_losses_by_group_count_groups() -> None:
+    rng = RNG(0)
+    gains_N = np.repeat([0.4, 0.5, -0.3, 0.6], 25) + 0.01 * rng.normal(size=100)
+    assert compare_losses(np.zeros(100), gains_N, margin=0.01, rng=rng).word == "helped"
+    grouped = compare_losses(np.zeros(100), gains_N, margin=0.01, rng=rng, groups=np.arange(100) // 25)
+    assert grouped.word == "unclear"
+    assert grouped.p_value >= 0.125  # four groups cannot do better
+
+
 def test_one_group_alone_is_unclear() -> None:
     first, second = pairs(30, 20, 0)
     found = compare(first, second, rng=RNG(0), groups=np.zeros(30))
@@ -97,6 +106,8 @@ def test_comparisons_are_checked() -> None:
         compare_losses(np.array([np.nan]), np.array([1.0]), margin=0.1, rng=RNG(0))
     with pytest.raises(DataError, match="no counts"):
         mcnemar(-1, 2)
+    with pytest.raises(DataError, match="not the same examples"):
+        compare_losses(np.ones(2), np.ones(3), margin=0.1, rng=RNG(0))
     assert sign_flip(np.zeros(4), rng=RNG(0)) == 1.0
 
 

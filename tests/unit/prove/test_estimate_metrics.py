@@ -149,4 +149,4 @@ def test_kinds_groups_and_counts_are_checked() -> None:
         estimate(METRICS["accuracy"], answers, rng=RNG(0), groups=np.array([0]))
     with pytest.raises(DataError, match="3 of 2"):
         proportion(3, 2)
-    assert [m.name for m in metrics_for("multi")][0] == "subset_accuracy"
+    assert next(m.name for m in metrics_for("multi")) == "subset_accuracy"

@@ -27,6 +27,8 @@ def test_widths_must_agree_and_rows_must_be_there() -> None:
         moments(chunks(np.ones((4, 2)), np.ones((1, 3))))
     with pytest.raises(DataError, match="shape"):
         in_memory(np.ones(3))
+    with pytest.raises(DataError, match="shape"):
+        in_memory(np.ones((3, 0)))
     with pytest.raises(DataError, match="no rows"):
         in_memory(chunks())
     with pytest.raises(DataError, match="no rows"):

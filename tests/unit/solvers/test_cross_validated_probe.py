@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,8 @@ from headstart.errors import DataError, OptionError
 from headstart.prove.answers import probabilities
 from headstart.solvers import cross_validated_probe, logistic_path
 from headstart.solvers.arrays import Array
-from headstart.solvers.lbfgs import minimise
+from headstart.solvers.lbfgs import Minimum, minimise
+from headstart.solvers.logistic import DEFAULT_CS
 
 RNG = np.random.default_rng(0)
 LABELS_N = np.arange(30) % 3
@@ -25,6 +28,14 @@ def test_the_best_score_is_chosen_and_everything_is_reported() -> None:
     assert np.isfinite(probe.held_out_logits_NK).all()
     assert probe.converged
     assert (probe.probabilities(FEATURES_ND).argmax(1) == LABELS_N).mean() > 0.7
+
+
+def test_the_path_ends_where_weaker_regularisation_only_gets_worse() -> None:
+    noise_ND = np.random.default_rng(1).normal(size=(30, 8))
+    probe = cross_validated_probe(noise_ND, LABELS_N, folds=FOLDS)
+    assert len(probe.Cs) == len(probe.scores) < len(DEFAULT_CS)
+    by_accuracy = cross_validated_probe(noise_ND, LABELS_N, folds=FOLDS, select="accuracy")
+    assert by_accuracy.Cs == DEFAULT_CS
 
 
 def test_equal_scores_go_to_the_smaller_log_loss() -> None:
@@ -75,6 +86,17 @@ def test_constant_features_give_the_shares_of_the_classes() -> None:
     np.testing.assert_allclose(probabilities(path.bias_CK[0][None], several=False), [[1 / 3, 2 / 3]], atol=1e-6)
 
 
+def test_a_small_stream_is_taken_into_memory() -> None:
+    def chunks() -> Iterator[Array]:
+        yield FEATURES_ND[:11]
+        yield FEATURES_ND[11:]
+
+    streamed = cross_validated_probe(chunks, LABELS_N, folds=FOLDS)
+    np.testing.assert_array_equal(
+        streamed.weight_KD, cross_validated_probe(FEATURES_ND, LABELS_N, folds=FOLDS).weight_KD
+    )
+
+
 def test_the_same_input_gives_the_same_bits() -> None:
     one, other = (cross_validated_probe(FEATURES_ND, LABELS_N, folds=FOLDS) for _ in range(2))
     np.testing.assert_array_equal(one.weight_KD, other.weight_KD)
@@ -109,11 +131,15 @@ def test_options_and_lengths_are_checked() -> None:
 
 
 def test_the_minimiser_says_when_it_gave_up() -> None:
-    search = minimise(np.full(2, 9.0), tolerance=1e-12, noise=1e-15, limit=3)
-    point, sent = next(search), 0
-    with pytest.raises(StopIteration) as ended:
-        while True:
-            sent += 1
+    def run() -> Generator[Array, tuple[float, Array], Minimum]:
+        return (yield from minimise(np.full(2, 9.0), tolerance=1e-12, noise=1e-15, limit=3))
+
+    search, ended = run(), None
+    point = next(search)
+    while ended is None:
+        try:
             point = search.send((float((point**4).sum()), 4 * point**3))
-    assert sent == 3
-    assert not ended.value.value.converged
+        except StopIteration as stopped:
+            ended = stopped.value
+    assert ended.evaluations == 3
+    assert not ended.converged

@@ -1,0 +1,143 @@
+"""Text backbones: token batches through a transformers network, pooled as the checkpoint says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from headstart.errors import ModelError
+from headstart.models.backbone import Backbone, Inputs, Stage
+from headstart.models.card import SourceCard
+from headstart.models.cut import cut, first_tensor, watch
+from headstart.models.text_preprocess import TextPreprocess
+
+
+def _mean(hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    return _weighted(hidden_BTD, mask_BT) / mask_BT.sum(1, keepdim=True)
+
+
+def _mean_sqrt(hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    return _weighted(hidden_BTD, mask_BT) / mask_BT.sum(1, keepdim=True).sqrt()
+
+
+def _first(hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    return hidden_BTD[:, 0]
+
+
+def _last(hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    return hidden_BTD[torch.arange(len(hidden_BTD), device=hidden_BTD.device), mask_BT.sum(1).long() - 1]
+
+
+def _most(hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    return hidden_BTD.masked_fill(mask_BT[..., None] == 0, -torch.inf).amax(1)
+
+
+def _rising(hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    weights_BT = mask_BT * torch.arange(1, mask_BT.shape[1] + 1, device=mask_BT.device)
+    return _weighted(hidden_BTD, weights_BT) / weights_BT.sum(1, keepdim=True)
+
+
+def _weighted(hidden_BTD: Tensor, weights_BT: Tensor) -> Tensor:
+    # Summed in float32: hundreds of tokens in bfloat16 lose the small ones.
+    return (hidden_BTD.float() * weights_BT[..., None]).sum(1)
+
+
+POOLINGS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mean": _mean,
+    "cls": _first,
+    "max": _most,
+    "mean_sqrt_len": _mean_sqrt,
+    "weightedmean": _rising,
+    "lasttoken": _last,
+}
+"""From hidden states (B, T, D) and a mask (B, T) to features (B, D), under sentence-transformers' names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pooling:
+    """How token states become one row: the poolings, side by side, and whether the row gets length 1."""
+
+    modes: tuple[str, ...] = ("mean",)
+    normalise: bool = False
+
+    def __call__(self, hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Features (B, D · number of modes)."""
+        mask_BT = mask_BT.to(torch.float32)
+        rows = torch.cat([POOLINGS[mode](hidden_BTD, mask_BT) for mode in self.modes], dim=1)
+        return functional.normalize(rows, dim=1) if self.normalise else rows
+
+
+class TextBackbone(Backbone):
+    """A transformers network for texts; `forward` takes dicts of token tensors (B, T)."""
+
+    preprocess: TextPreprocess
+
+    def __init__(
+        self,
+        net: nn.Module,
+        *,
+        preprocess: TextPreprocess,
+        card: SourceCard,
+        pooling: Pooling,
+        stages: tuple[Stage, ...] | None = None,
+    ) -> None:
+        """Without `stages` the network is cut by its structure, which takes one forward pass."""
+        super().__init__()
+        self.net, self.preprocess, self.card, self.pooling = net.eval(), preprocess, card, pooling
+        self.stages = stages or self._cut()
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Features (B, D) of a batch of token tensors (B, T)."""
+        if not isinstance(inputs, dict):
+            raise TypeError("a text backbone takes a dict of token tensors, not pictures")
+        hidden_BTD = first_tensor(self.net(**inputs))
+        if hidden_BTD is None or hidden_BTD.ndim != 3:
+            raise ModelError(f"{self.card.name}: gives no states per token. Use another model.")
+        return self.pooling(hidden_BTD, inputs["attention_mask"])
+
+    def stage_features(self, inputs: Inputs) -> list[Tensor]:
+        """Pooled features after every stage, from one forward pass; before the last, by the plain mean."""
+        if not isinstance(inputs, dict):
+            raise TypeError("a text backbone takes a dict of token tensors, not pictures")
+        mask_BT = inputs["attention_mask"].float()
+        with watch(self.net, self.stages, lambda hidden_BTD: _mean(hidden_BTD, mask_BT)) as seen:
+            last = self(inputs)
+        return [*(seen[number] for number in range(len(self.stages) - 1)), last]
+
+    def describe(self) -> dict[str, Any]:
+        """The network's configuration, pooling, preprocessing and card; the tokenizer goes with `save_preprocessing`."""
+        net: Any = self.net
+        return {
+            "family": "transformers",
+            "modality": "text",
+            "config": json.loads(net.config.to_json_string(use_diff=False)),
+            "pooling": {**asdict(self.pooling), "modes": list(self.pooling.modes)},
+            "preprocess": self.preprocess.to_dict(),
+            "card": self.card.to_dict(),
+        }
+
+    def save_preprocessing(self, folder: Path) -> None:
+        """Write the tokenizer's files."""
+        super().save_preprocessing(folder)
+        self.preprocess.save(folder)
+
+    def twin(self) -> TextBackbone:
+        """Random weights as transformers initialises them."""
+        from headstart.models.from_transformers import build
+
+        net: Any = self.net
+        return TextBackbone(
+            build(net.config), preprocess=self.preprocess, card=self.card.random_twin(), pooling=self.pooling, stages=self.stages
+        )
+
+    def _cut(self) -> tuple[Stage, ...]:
+        inputs = self.preprocess.collate([self.preprocess.prepare("one short text")])
+        mask_BT = inputs["attention_mask"].float()
+        return cut(self.net, lambda: self(inputs), lambda hidden_BTD: _mean(hidden_BTD, mask_BT))

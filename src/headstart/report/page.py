@@ -1,0 +1,108 @@
+"""`report.html`: one page that holds everything it shows, runs no script and asks nothing of any network."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from headstart.files import write_bytes
+from headstart.report import chart, words
+from headstart.report.cautions import cautions
+from headstart.report.panels import PANELS
+from headstart.report.story import Story, Thumbnails
+from headstart.run.predictions import PredictionRow
+from headstart.run.result import Result
+
+VERDICT_WORDS = {"helped": "Transfer helped", "hurt": "Transfer hurt", "same": "No difference", "unclear": "Unclear"}
+
+
+def write_report(
+    folder: Path, result: Result, predictions: Sequence[PredictionRow], audit: Mapping[str, Any], thumbnails: Thumbnails
+) -> Path:
+    """Write `report.html` to the run folder and return its path.
+
+    `audit` is what `audit.json` holds; `thumbnails(id)` gives an example as JPEG or PNG bytes, as an excerpt of its
+    text, or None where there is nothing to show.
+    """
+    path = folder / "report.html"
+    page = render(Story(folder, result, predictions, audit, thumbnails))
+    # A file name that is no Unicode is shown with escapes: a run must not fail at its last step.
+    write_bytes(path, page.encode(errors="backslashreplace"))
+    return path
+
+
+def render(story: Story) -> str:
+    """The page as HTML."""
+    views = ((panel, panel.view(story)) for panel in PANELS)
+    return environment().get_template("page.html.jinja").render(
+        result=story.result,
+        folder=story.folder_name,
+        answer=answer(story.result),
+        cautions=cautions(story.result, story.audit),
+        panels=[(panel, view) for panel, view in views if view is not None],
+        one=words.nouns(story.result)[0],
+        many=words.nouns(story.result)[1],
+        tested_on=words.tested_on(story.result),
+    )
+
+
+def answer(result: Result) -> dict[str, Any]:
+    """The top of the page: the sentence, what was chosen, and the comparison on one scale."""
+    verdict = result.verdict
+    return {
+        "headline": words.headline(result),
+        "word": VERDICT_WORDS[verdict["word"]] if verdict else "No verdict",
+        "chosen": words.chosen_text(result),
+        **comparison(result),
+    }
+
+
+def comparison(result: Result) -> dict[str, Any]:
+    """Transfer, its controls and the floor as rows of one chart."""
+    figures = {role: figure for role in words.ROLES if (figure := words.main_figure(result, role))}
+    scale = chart.axis(list(figures.values()))
+    strips = [
+        chart.strip(
+            scale,
+            figure,
+            label=words.ROLES[role],
+            note=words.role_note(result, role),
+            text=words.share(figure),
+            strong=role == "transfer",
+        )
+        for role, figure in figures.items()
+    ]
+    return {"scale": scale, "strips": strips}
+
+
+@cache
+def environment() -> Environment:
+    """The templates; whatever is put into them is escaped."""
+    templates = Environment(
+        loader=PackageLoader("headstart.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+    )
+    templates.filters.update(share=words.share, unbroken=unbroken, tick=tick, capfirst=capfirst, shell=shlex.quote, python=json.dumps)
+    return templates
+
+
+def tick(value: float) -> str:
+    """A tick of an axis in per cent, without the sign."""
+    return f"{value * 100:g}"
+
+
+def capfirst(text: str) -> str:
+    """Text with a capital at the beginning, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def unbroken(text: str) -> str:
+    """Text whose per cent signs and intervals stay on the line of their number."""
+    text = re.sub(r"(?<=\d) ?%", "\u00a0%", text)
+    return text.replace("% (", "%\u00a0(").replace("p < ", "p\u00a0<\u00a0").replace("p = ", "p\u00a0=\u00a0")

@@ -1,0 +1,34 @@
+"""What the panels of a page are told from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headstart.report.gallery import Gallery
+from headstart.run.predictions import PredictionRow
+from headstart.run.result import Result
+
+Thumbnails = Callable[[str], bytes | str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A finished run with its test predictions (`rows`), its audit and a way to show its examples."""
+
+    folder: Path
+    result: Result
+    rows: Sequence[PredictionRow]
+    audit: Mapping[str, Any]
+    thumbnails: Thumbnails
+
+    def gallery(self, room: int) -> Gallery:
+        """A new gallery with `room` bytes for pictures and texts."""
+        return Gallery(self.thumbnails, room)
+
+    @property
+    def folder_name(self) -> str:
+        """The folder as one would type it; of an absolute path only the name, a page is often handed on."""
+        return self.folder.name if self.folder.is_absolute() else self.folder.as_posix()
