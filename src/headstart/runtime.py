@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import resource
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import torch
 
 CACHE_VARIABLE = "HEADSTART_CACHE"
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
+"""The numbers of glibc's <malloc.h>."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,22 @@ def place(device: str = "auto", *, precision: str = "auto") -> Placement:
     choices = {"fp32": None, "bf16": "bfloat16", "auto": "bfloat16" if bf16_is_native(kind) else None}
     if precision not in choices:
         raise OptionError(f"--precision {precision}: choose from auto, fp32, bf16.")
+    if kind == "cpu":
+        keep_freed_memory()
     return Placement(device=device, threads=torch.get_num_threads(), low=choices[precision])
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep up to 2 GiB of freed memory for the next tensor instead of giving it back to the kernel.
+
+    Torch asks for every large tensor anew; by default each one is mapped and unmapped, and faulting its pages in again
+    can cost more than the arithmetic, on virtual machines several times more. Nothing happens where there is no glibc.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is None:
+        return
+    for parameter, value in ((_MMAP_THRESHOLD, 2**30), (_TRIM_THRESHOLD, 2**31 - 1), (_TOP_PAD, 2**26)):
+        mallopt(parameter, value)
 
 
 def bf16_is_native(kind: str) -> bool:
