@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from headstart.files import read_json, read_tensors, replacing, write_json, writ
 from headstart.models.backbone import Backbone
 from headstart.models.resolve import rebuild
 from headstart.prove.estimate import Estimate
-from headstart.prove.evidence import confusion_counts, measured
+from headstart.prove.evidence import confusion_counts
+from headstart.prove.metrics import evaluate
 from headstart.registry import pick
 from headstart.run.result import Result
 from headstart.runtime import Placement, generator, place
@@ -82,7 +83,7 @@ class Evaluation:
         """A JSON-ready dict."""
         return {
             "n": self.n,
-            "metrics": {name: estimate.to_dict() for name, estimate in self.metrics.items()},
+            "metrics": {name: asdict(estimate) for name, estimate in self.metrics.items()},
             "confusion": self.confusion,
             "set_aside": list(self.set_aside),
             "unknown_labels": list(self.unknown_labels),
@@ -138,7 +139,7 @@ class Model:
                 rows.append(Prediction(name, (), None, {}, errors[number]))
                 continue
             chances = dict(zip(self.classes, map(float, probabilities_NK[number]), strict=True))
-            rows.append(Prediction(name, decided[number], _confidence(chances, decided[number]), chances))
+            rows.append(Prediction(name, decided[number], confidence(probabilities_NK[number], self.kind), chances))
         return Predictions(tuple(rows), self.classes)
 
     def predict_proba(self, inputs: Any) -> np.ndarray:
@@ -163,7 +164,7 @@ class Model:
         if not rows:
             raise DataError(f"{next(iter(errors.values()))} None of the {len(dataset)} examples could be read.")
         targets = self.task.encode(dataset.take(rows).labels or (), self.classes)
-        metrics = measured(targets, probabilities_NK[rows], rng=generator(0, "evaluate"))
+        metrics = evaluate(self.task.answers(targets, probabilities_NK[rows]), rng=generator(0, "evaluate"))
         counts = confusion_counts(targets, self.task.decide(probabilities_NK[rows]), len(self.classes))
         confusion = None if counts is None else {"classes": list(self.classes), "counts": counts}
         return Evaluation(len(rows), metrics, confusion, tuple(errors.values()), tuple(unknown))
@@ -265,8 +266,6 @@ def _as_is(raw: Any) -> Any:
     return raw
 
 
-def _confidence(chances: Mapping[str, float], decided: tuple[str, ...]) -> float:
-    """The probability of the label; for several, that of the least certain decision."""
-    if len(decided) == 1:
-        return chances[decided[0]]
-    return min(max(chance, 1 - chance) for chance in chances.values())
+def confidence(chances_K: np.ndarray, kind: str) -> float:
+    """The probability of the predicted class; for several labels, that of the least certain decision."""
+    return float(chances_K.max() if kind == "single" else np.maximum(chances_K, 1 - chances_K).min())

@@ -21,7 +21,7 @@ from headstart.data.modality import MODALITIES
 from headstart.data.split import Splits
 from headstart.evidence import Tested
 from headstart.files import read_json, write_json, write_text
-from headstart.model import Model
+from headstart.model import Model, confidence
 from headstart.options import Options
 from headstart.prove.metrics import METRICS
 from headstart.report.card import model_card
@@ -202,11 +202,6 @@ def rows_of(tested: Tested, bench: Workbench, ids: Sequence[str]) -> list[Predic
         )
         for number, row in enumerate(tested.rows)
     ]
-
-
-def confidence(chances_K: np.ndarray, kind: str) -> float:
-    """The probability of the predicted class; for several labels, that of the least certain decision."""
-    return float(chances_K.max() if kind == "single" else np.maximum(chances_K, 1 - chances_K).min())
 
 
 def thumbnails_of(material: Material) -> Callable[[str], bytes | str | None]:

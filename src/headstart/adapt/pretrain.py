@@ -1,4 +1,4 @@
-"""Pre-training, stage one of transfer: a backbone from broad pictures, by labels or by distillation from a larger one."""
+"""Pre-training, stage one of transfer: a backbone from broad pictures, by labels or from a larger one."""
 
 from __future__ import annotations
 
@@ -53,16 +53,19 @@ def pretrain_network(
     classes: int = 0,
     teacher: nn.Module | None = None,
     listener: Listener = silent,
+    device: str = "auto",
     precision: str = "auto",
+    checkpoint_s: float = CHECKPOINT_S,
 ) -> nn.Module:
-    """Train a timm architecture from random weights on the sources' views; returns it without its task head, in eval mode.
+    """Train a timm architecture from random weights on the sources' views; returns it without its head, in eval mode.
 
     Everything is kept in `work` as it is made (views, teacher features, checkpoints), so that the same call goes on
-    where a killed one stopped. Source of the distillation: Beyer et al. 2022 (the same view for teacher and student, a
-    long schedule), with the feature map matched place by place besides the pooled features.
+    where a killed one stopped; a checkpoint is written every `checkpoint_s` seconds. Source of the distillation: Beyer
+    et al. 2022 (the same view for teacher and student, a long schedule), with the feature map matched place by place
+    besides the pooled features.
     Raises OptionError for an objective that the sources do not allow.
     """
-    placement = place(precision=precision)
+    placement = place(device, precision=precision)
     _same_recipe(work, recipe)
     bank = ViewBank(work, sources, size=recipe.size, seed=recipe.seed)
     bank.fill(threads=placement.threads, listener=listener)
@@ -70,8 +73,8 @@ def pretrain_network(
     student = create_student(recipe)
     objective = make_objective(recipe, bank, student, classes, teacher, work, placement, listener)
     trainer = _Trainer(student, objective, recipe, len(bank), work / "checkpoint.pt", placement)
-    trainer.run(bank, listener)
-    return student.eval()
+    trainer.run(bank, listener, checkpoint_s)
+    return student.cpu().eval()
 
 
 def create_student(recipe: PretrainRecipe) -> nn.Module:
@@ -81,7 +84,9 @@ def create_student(recipe: PretrainRecipe) -> nn.Module:
     try:
         net: nn.Module = timm.create_model(recipe.architecture, pretrained=False, num_classes=0, **recipe.model_args)
     except (RuntimeError, TypeError) as error:
-        raise OptionError(f"--architecture {recipe.architecture}: timm cannot make it ({error}). See timm.list_models().") from error
+        raise OptionError(
+            f"--architecture {recipe.architecture}: timm cannot make it ({error}). See timm.list_models()."
+        ) from error
     return net
 
 
@@ -103,8 +108,9 @@ class Supervised(Objective):
 
     def loss(self, student: nn.Module, views_BHWC: np.ndarray, rows: np.ndarray) -> Tensor:
         """Mean cross-entropy of the batch."""
-        logits_BK = self.head(student(normalised(views_BHWC)))
-        return F.cross_entropy(logits_BK.float(), self.labels[torch.from_numpy(rows)], label_smoothing=0.1)
+        device = self.head.weight.device
+        logits_BK = self.head(student(normalised(views_BHWC, device)))
+        return F.cross_entropy(logits_BK.float(), self.labels[torch.from_numpy(rows)].to(device), label_smoothing=0.1)
 
 
 class Distil(Objective):
@@ -118,12 +124,15 @@ class Distil(Objective):
 
     def loss(self, student: nn.Module, views_BHWC: np.ndarray, rows: np.ndarray) -> Tensor:
         """Smooth L1 to both targets, which are standardised."""
-        map_BCHW = student.forward_features(normalised(views_BHWC))  # type: ignore[operator]
+        device = self.to_pooled.weight.device
+        map_BCHW = student.forward_features(normalised(views_BHWC, device))  # type: ignore[operator]
         pooled_BC = student.forward_head(map_BCHW, pre_logits=True)  # type: ignore[operator]
         places = self.to_places(F.adaptive_avg_pool2d(map_BCHW, GRID))
-        wanted_places = torch.from_numpy(self.places[rows].astype(np.float32))
-        wanted_pooled = torch.from_numpy(self.pooled[rows].astype(np.float32))
-        return F.smooth_l1_loss(places.float(), wanted_places) + F.smooth_l1_loss(self.to_pooled(pooled_BC).float(), wanted_pooled)
+        wanted_places = torch.from_numpy(self.places[rows].astype(np.float32)).to(device)
+        wanted_pooled = torch.from_numpy(self.pooled[rows].astype(np.float32)).to(device)
+        return F.smooth_l1_loss(places.float(), wanted_places) + F.smooth_l1_loss(
+            self.to_pooled(pooled_BC).float(), wanted_pooled
+        )
 
 
 def make_objective(
@@ -140,7 +149,9 @@ def make_objective(
     width = int(student.num_features)  # type: ignore[arg-type]
     if recipe.objective == "supervised":
         if bank.labels is None or classes < 2:
-            raise OptionError("--objective supervised needs a folder per class. Give labelled pictures, or distil from a --teacher.")
+            raise OptionError(
+                "--objective supervised needs a folder per class. Give labelled pictures, or distil from a --teacher."
+            )
         return Supervised(bank.labels, width, classes)
     if recipe.objective == "distil":
         if teacher is None:
@@ -152,7 +163,7 @@ def make_objective(
 def teacher_targets(
     teacher: nn.Module, bank: ViewBank, recipe: PretrainRecipe, work: Path, placement: Placement, listener: Listener
 ) -> dict[str, np.ndarray]:
-    """Standardised teacher features of every view, float16: `places` (N, P, GRID, GRID) and `pooled` (N, C), kept in `work`."""
+    """Teacher features of every view, standardised float16 in `work`: `places` (N, P, GRID, GRID), `pooled` (N, C)."""
     paths = {name: work / f"teacher_{name}.npy" for name in ("places", "pooled")}
     if all(path.is_file() for path in paths.values()):
         return {name: np.load(path, mmap_mode="r") for name, path in paths.items()}
@@ -163,8 +174,9 @@ def teacher_targets(
     for start in range(0, len(bank), 128):
         rows = np.arange(start, min(start + 128, len(bank)))
         map_BCHW = teacher_map(net, bank.batch(rows), recipe.teacher_size, placement)
-        places.append(torch.einsum("bchw,pc->bphw", map_BCHW - centre_C[:, None, None], directions_PC).half().numpy())
-        pooled.append(map_BCHW.mean((2, 3)).half().numpy())
+        turned = torch.einsum("bchw,pc->bphw", map_BCHW - centre_C[:, None, None], directions_PC)
+        places.append(turned.half().cpu().numpy())
+        pooled.append(map_BCHW.mean((2, 3)).half().cpu().numpy())
         left = (time.monotonic() - began) / len(places) * ((len(bank) - rows[-1] - 1) / 128)
         listener(Progress("teacher features", int(rows[-1]) + 1, len(bank), left))
     found = {"places": np.concatenate(places), "pooled": np.concatenate(pooled)}
@@ -177,15 +189,18 @@ def teacher_targets(
 
 
 def teacher_map(net: nn.Module, views_BHWC: np.ndarray, size: int, placement: Placement) -> Tensor:
-    """The teacher's last feature map on views enlarged to `size`, averaged to GRID × GRID (B, C, GRID, GRID), float32."""
+    """The teacher's last feature map on views resized to `size`, averaged to (B, C, GRID, GRID), float32."""
     with torch.inference_mode():
-        views = F.interpolate(normalised(views_BHWC), size=size, mode="bilinear", align_corners=False)
+        views = normalised(views_BHWC, placement.torch_device)
+        views = F.interpolate(views, size=size, mode="bilinear", align_corners=False)
         views = views.to(next(net.parameters()).dtype).contiguous(memory_format=torch.channels_last)
         map_BCHW: Tensor = net.forward_features(views)  # type: ignore[operator]
     return F.adaptive_avg_pool2d(map_BCHW.float(), GRID)
 
 
-def principal_directions(net: nn.Module, bank: ViewBank, recipe: PretrainRecipe, placement: Placement) -> tuple[Tensor, Tensor]:
+def principal_directions(
+    net: nn.Module, bank: ViewBank, recipe: PretrainRecipe, placement: Placement
+) -> tuple[Tensor, Tensor]:
     """The leading directions (P, C) of the teacher's map, and its mean (C,), from a sample of views."""
     sample = np.sort(generator(recipe.seed, "directions").choice(len(bank), min(1024, len(bank)), replace=False))
     rows_MC = torch.cat(
@@ -200,27 +215,34 @@ def principal_directions(net: nn.Module, bank: ViewBank, recipe: PretrainRecipe,
 
 
 def standardised(values: np.ndarray, *, axes: tuple[int, ...], each: bool) -> np.ndarray:
-    """Centred per channel and divided by the spread: of each channel, or the mean one, so that strong directions stay strong."""
+    """Centred per channel and divided by the spread: of `each` channel, or the mean one: strong ones then stay so."""
     floats = values.astype(np.float32)
     spread = floats.std(axes, keepdims=True)
     scale = spread + 1e-3 if each else np.sqrt((spread**2).mean())
     return np.asarray((floats - floats.mean(axes, keepdims=True)) / scale, dtype=np.float16)
 
 
-def normalised(views_BHWC: np.ndarray) -> Tensor:
-    """Views as a tensor (B, 3, H, W), channels last, between −1 and 1."""
-    tensor = torch.from_numpy(views_BHWC).permute(0, 3, 1, 2).float() / 127.5 - 1
+def normalised(views_BHWC: np.ndarray, device: torch.device) -> Tensor:
+    """Views as a tensor (B, 3, H, W) on the device, channels last, between −1 and 1."""
+    tensor = torch.from_numpy(views_BHWC).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
     return tensor.contiguous(memory_format=torch.channels_last)
 
 
 class _Trainer:
-    """Steps over a bank of views with AdamW and a cosine schedule; a checkpoint a minute makes it resumable."""
+    """Steps over a bank of views with AdamW and a cosine schedule; checkpoints make it resumable."""
 
     def __init__(
-        self, student: nn.Module, objective: Objective, recipe: PretrainRecipe, views: int, path: Path, placement: Placement
+        self,
+        student: nn.Module,
+        objective: Objective,
+        recipe: PretrainRecipe,
+        views: int,
+        path: Path,
+        placement: Placement,
     ) -> None:
         self.parts = nn.ModuleDict({"student": student, "objective": objective})
-        student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.parts.to(placement.torch_device)
+        student.to(memory_format=torch.channels_last)
         self.recipe, self.path, self.placement = recipe, path, placement
         self.per_epoch = max(1, views // recipe.batch_size)
         self.steps = recipe.epochs * self.per_epoch
@@ -232,7 +254,7 @@ class _Trainer:
             lr=recipe.learning_rate,
         )
 
-    def run(self, bank: ViewBank, listener: Listener) -> None:
+    def run(self, bank: ViewBank, listener: Listener, checkpoint_s: float) -> None:
         """Train to the last step, going on from the checkpoint where there is one."""
         self._resume(listener)
         self.parts.train()
@@ -246,7 +268,7 @@ class _Trainer:
                 if self.step % 20 == 0:
                     left = (time.monotonic() - began) / (self.step - first) * (self.steps - self.step)
                     listener(Progress(f"pre-training, loss {loss:.4f}", self.step, self.steps, left))
-                if time.monotonic() - saved > CHECKPOINT_S:
+                if time.monotonic() - saved >= checkpoint_s:
                     self._save()
                     saved = time.monotonic()
         self._save()
@@ -269,12 +291,15 @@ class _Trainer:
 
     def _save(self) -> None:
         with replacing(self.path) as temporary:
-            torch.save({"parts": self.parts.state_dict(), "optimizer": self.optimizer.state_dict(), "step": self.step}, temporary)
+            torch.save(
+                {"parts": self.parts.state_dict(), "optimizer": self.optimizer.state_dict(), "step": self.step},
+                temporary,
+            )
 
     def _resume(self, listener: Listener) -> None:
         if not self.path.is_file():
             return
-        state = torch.load(self.path, weights_only=True)
+        state = torch.load(self.path, map_location=self.placement.torch_device, weights_only=True)
         self.parts.load_state_dict(state["parts"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
@@ -289,6 +314,6 @@ def _same_recipe(work: Path, recipe: PretrainRecipe) -> None:
     before = read_json(path)
     changed = sorted(name for name in wanted if before.get(name) != wanted[name])
     if changed:
-        raise RunError(f"{work.parent}: holds a pre-training with another {', '.join(changed)}. Choose another --out, or delete it.")
-
-
+        raise RunError(
+            f"{work.parent}: holds a pre-training with another {', '.join(changed)}. Choose another --out or delete it."
+        )

@@ -22,7 +22,7 @@ SHARD = 2048
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Pictures of one source: items, how to decode them, their class numbers (N,) where there are labels, and how many views of each."""
+    """Pictures of one source: items, how to decode them, class numbers (N,) or None, and how many views of each."""
 
     items: Sequence[Any]
     decode: Callable[[Any], Image.Image]
@@ -86,7 +86,9 @@ class ViewBank:
         number, item, view = self._index[row]
         source = self._sources[number]
         picture = source.decode(source.items[item])
-        return np.asarray(source.view(picture, self._size, generator(self._seed, "view", number, item, view)).convert("RGB"))
+        return np.asarray(
+            source.view(picture, self._size, generator(self._seed, "view", number, item, view)).convert("RGB")
+        )
 
 
 def crop_view(picture: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Data that come with a dependency: scikit-learn's handwritten digits."""
+"""Data that come with a dependency: scikit-learn's handwritten digits, and glyphs of matplotlib's fonts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from headstart.data.dataset import Dataset, Part
+from headstart.data.glyphs import glyph_dataset
 from headstart.registry import pick
 
 PREFIX = "builtin:"
@@ -45,4 +46,4 @@ def digits() -> Dataset:
     )
 
 
-BUILTIN: dict[str, Callable[[], Dataset]] = {"digits": digits}
+BUILTIN: dict[str, Callable[[], Dataset]] = {"digits": digits, "glyphs": glyph_dataset}

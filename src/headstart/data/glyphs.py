@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from headstart.data.dataset import Dataset
+
 CHARACTERS = (
     "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghijklmnqrty"
     "ΓΔΘΛΞΠΣΦΨΩαβγδεζηθλμξπρστφχψω"
-    "БГДЖЗИЙЛУЦЧШЩЪЫЬЭЮЯбджзийлцчшщъыьэюя"
+    "БДЖИЙЛУЦЧШЩЪЫЬЭЮЯбджзийлцчшщъыьэюя"
     "!?&@#%$+=<>*/(){}[]~^§£€"
 )
 """Latin, Greek and Cyrillic letters, digits and signs; letters that look alike across scripts or cases stand once."""
@@ -44,6 +46,20 @@ class Glyph:
 def glyphs() -> list[Glyph]:
     """Every character in every font."""
     return [Glyph(character, font) for character in CHARACTERS for font in FONTS]
+
+
+def glyph_dataset() -> Dataset:
+    """Every character in every font as a picture, its label the character."""
+    found = glyphs()
+    return Dataset(
+        name="builtin:glyphs",
+        modality="image",
+        kind="single",
+        items=[render(glyph) for glyph in found],
+        ids=[f"{glyph.character} in {glyph.font}" for glyph in found],
+        labels=[(glyph.character,) for glyph in found],
+        parts=[""] * len(found),
+    )
 
 
 def render(glyph: Glyph) -> Image.Image:

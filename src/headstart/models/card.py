@@ -15,7 +15,8 @@ class SourceCard:
     torchvision, transformers, module); `domain` says in words what it was trained on and `data` names the data
     sets; `parameters` counts those of the backbone without its head; `input` describes what one example becomes
     (`128 px RGB`, `256 tokens`); `revision` is the hub commit it is pinned to; `weights_sha256` the hash of its
-    weights file; `figures` are published or measured figures, each with its source in the text.
+    weights file; `figures` are published or measured figures, each with its source in the text; `pretraining` is what
+    `headstart pretrain` notes of its own backbones: objective, sources with fingerprints and licences, teacher, recipe.
     """
 
     spec: str
@@ -33,6 +34,7 @@ class SourceCard:
     url: str | None = None
     made_with: str | None = None
     figures: Mapping[str, Any] = field(default_factory=dict)
+    pretraining: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dict."""
@@ -58,4 +60,5 @@ class SourceCard:
             weights_sha256=None,
             made_with=None,
             figures={},
+            pretraining={},
         )

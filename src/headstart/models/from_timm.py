@@ -76,8 +76,8 @@ class TimmBackbone(ImageBackbone):
 def load_folder(folder: Path, *, spec: str, card: SourceCard | None = None) -> TimmBackbone:
     """A backbone from a folder as timm writes it for its hub and for `local-dir:`.
 
-    Raises ModelNotFound for an unknown architecture or missing files, UnsafeWeights for pickles or code, ModelError
-    where the weights do not fit.
+    Raises ModelNotFound for an unknown architecture or missing files, UnsafeWeights for pickles, code or weights that
+    are not those of the folder's card.json, ModelError where the weights do not fit.
     """
     refuse_code(folder)
     recipe = recipe_of(folder)
@@ -89,8 +89,11 @@ def load_folder(folder: Path, *, spec: str, card: SourceCard | None = None) -> T
     preprocess = preprocess_of(recipe["pretrained_cfg"])
     if card is None:
         card = _card(folder, spec, recipe, preprocess)
+    digest = weights_sha256(paths)
+    if card.weights_sha256 not in (None, digest):
+        raise UnsafeWeights(f"{folder}: the weights are not those of its card.json (SHA-256 {digest[:12]}…). Get the folder again.")
     counted = sum(parameter.numel() for parameter in net.parameters())
-    card = replace(card, spec=spec, parameters=counted, input=pixels_in_words(preprocess), weights_sha256=weights_sha256(paths))
+    card = replace(card, spec=spec, parameters=counted, input=pixels_in_words(preprocess), weights_sha256=digest)
     return TimmBackbone(net, recipe=recipe, preprocess=preprocess, card=card)
 
 
