@@ -71,7 +71,9 @@ class TinyBackbone(Backbone):
         return TinyBackbone(self.card.name, seed=int(torch.randint(2**31, ()).item()))
 
 
-def stripes(count: int, *, classes: int = 2, noise: float = 40.0, seed: int = 0) -> tuple[list[Image.Image], np.ndarray]:
+def stripes(
+    count: int, *, classes: int = 2, noise: float = 40.0, seed: int = 0
+) -> tuple[list[Image.Image], np.ndarray]:
     """Pictures whose class is their hue, under noise: `count` in all, classes in turn."""
     rng = np.random.default_rng(seed)
     colours = np.array([[200, 80, 80], [80, 200, 80], [80, 80, 200], [200, 200, 60]])
@@ -83,7 +85,15 @@ def stripes(count: int, *, classes: int = 2, noise: float = 40.0, seed: int = 0)
     return pictures, labels.astype(np.int64)
 
 
-def workbench(cache: Path, *, count: int = 48, classes: int = 2, noise: float = 40.0, seed: int = 0, names: Sequence[str] = ("tiny",)) -> Workbench:
+def workbench(
+    cache: Path,
+    *,
+    count: int = 48,
+    classes: int = 2,
+    noise: float = 40.0,
+    seed: int = 0,
+    names: Sequence[str] = ("tiny",),
+) -> Workbench:
     """A workbench over `stripes` with tiny backbones."""
     pictures, targets = stripes(count, classes=classes, noise=noise)
     task = TASKS["single"]

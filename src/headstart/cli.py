@@ -35,12 +35,21 @@ class Control(StrEnum):
 
 Data = Annotated[str, typer.Argument(help="Folder, zip, CSV, TSV, JSONL, Parquet, or builtin:digits.")]
 Out = Annotated[Path | None, typer.Option(help="Run folder. [default: runs/NAME of the data]")]
-Models = Annotated[list[str] | None, typer.Option("--model", help="Backbone: a name of `headstart models`, a folder, hf:ORG/NAME, timm:NAME. Repeatable.")]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model", help="Backbone: a name of `headstart models`, a folder, hf:ORG/NAME, timm:NAME. Repeatable."
+    ),
+]
 Budget = Annotated[str | None, typer.Option(help="Time for the whole run: 90s, 5m, 1h30m. [default: 5m]")]
 Trials = Annotated[int | None, typer.Option(help="Number of trials instead of a budget; repeats bit for bit on CPU.")]
-Strategies = Annotated[list[str] | None, typer.Option("--strategy", help="Only this strategy: probe, partial, full. Repeatable.")]
+Strategies = Annotated[
+    list[str] | None, typer.Option("--strategy", help="Only this strategy: probe, partial, full. Repeatable.")
+]
 Against = Annotated[Control, typer.Option(help="What transfer is compared with; none gives no verdict.")]
-Metric = Annotated[str | None, typer.Option(help="What validation selects on: accuracy, balanced_accuracy, macro_f1, auroc, log_loss.")]
+Metric = Annotated[
+    str | None, typer.Option(help="What validation selects on: accuracy, balanced_accuracy, macro_f1, auroc, log_loss.")
+]
 Text = Annotated[list[str] | None, typer.Option(help="Column with the text; twice for a pair of texts.")]
 Image = Annotated[str | None, typer.Option(help="Column with the path of the picture.")]
 Label = Annotated[str | None, typer.Option(help="Column with the label, or labels.")]
@@ -51,7 +60,10 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Never ask the model hub.")]
 Replay = Annotated[Path | None, typer.Option(help="Repeat the journal.jsonl of another run.")]
-Open = Annotated[bool | None, typer.Option("--open/--no-open", help="Show the report in a browser. [default: only for demo, on a terminal]")]
+Open = Annotated[
+    bool | None,
+    typer.Option("--open/--no-open", help="Show the report in a browser. [default: only for demo, on a terminal]"),
+]
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
 
 
@@ -96,7 +108,9 @@ def models(modality: Annotated[str | None, typer.Option(help="Only image or text
 
     cards = usable(modality)
     write(models_table(cards))
-    typer.echo("Besides: a local folder of timm or transformers, timm:NAME, torchvision:NAME, hf:ORG/NAME, hf-hub:ORG/NAME.")
+    typer.echo(
+        "Besides: a local folder of timm or transformers, timm:NAME, torchvision:NAME, hf:ORG/NAME, hf-hub:ORG/NAME."
+    )
 
 
 @app.command()
@@ -203,13 +217,17 @@ def doctor() -> None:
 @app.command()
 def pretrain(
     sources: Annotated[list[str], typer.Argument(help="Folders, zips or tables of pictures, or builtin:glyphs.")],
-    out: Annotated[Path, typer.Option(help="Backbone folder to write; the same command goes on where a killed one stopped.")],
+    out: Annotated[
+        Path, typer.Option(help="Backbone folder to write; the same command goes on where a killed one stopped.")
+    ],
     objective: Annotated[str, typer.Option(help="distil (from --teacher) or supervised (labels).")] = "distil",
     teacher: Annotated[str | None, typer.Option(help="Larger model to distil from.")] = None,
     architecture: Annotated[str, typer.Option(help="timm architecture.")] = "resnet10t",
     model_args: Annotated[str, typer.Option(help="Arguments of the architecture, as JSON.")] = "{}",
     size: Annotated[int, typer.Option(help="Pixels of a training view.")] = 112,
-    input_size: Annotated[int | None, typer.Option(help="Pixels that the finished backbone asks for. [default: --size]")] = None,
+    input_size: Annotated[
+        int | None, typer.Option(help="Pixels that the finished backbone asks for. [default: --size]")
+    ] = None,
     epochs: Annotated[int, typer.Option(help="Passes over the views.")] = 14,
     views: Annotated[str | None, typer.Option(help="Views per picture, one number or one per source: 40,1.")] = None,
     batch_size: Annotated[int, typer.Option(help="Views per step.")] = 128,
@@ -219,7 +237,9 @@ def pretrain(
     seed: Seed = 0,
     name: Annotated[str | None, typer.Option(help="Name on the source card.")] = None,
     domain: Annotated[str | None, typer.Option(help="What the sources show, in words.")] = None,
-    licence: Annotated[list[str] | None, typer.Option(help="Licence of a source, in the order of the sources. Repeatable.")] = None,
+    licence: Annotated[
+        list[str] | None, typer.Option(help="Licence of a source, in the order of the sources. Repeatable.")
+    ] = None,
     weights_licence: Annotated[str | None, typer.Option(help="Licence of the finished weights.")] = None,
     device: Device = "auto",
     precision: Precision = "auto",
@@ -235,7 +255,9 @@ def pretrain(
         arguments = json.loads(model_args)
         counts = [int(number) for number in views.split(",")] if views else None
     except ValueError as error:
-        raise OptionError(f"--model-args {model_args} --views {views}: not understood ({error}). Write JSON, and numbers with commas.") from error
+        raise OptionError(
+            f"--model-args {model_args} --views {views}: not understood ({error}). Write JSON, and numbers with commas."
+        ) from error
     with Terminal() as terminal:
         folder = run(
             sources,
@@ -320,7 +342,9 @@ def _load(run: Path, device: str) -> Model:
     return load(run, device=device)
 
 
-def _columns(text: list[str] | None, image: str | None, label: str | None, split: str | None, group: str | None) -> Columns:
+def _columns(
+    text: list[str] | None, image: str | None, label: str | None, split: str | None, group: str | None
+) -> Columns:
     from headstart.data.options import Columns
 
     return Columns(text=tuple(text or ()), image=image, label=label, split=split, group=group)

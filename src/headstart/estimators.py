@@ -40,7 +40,9 @@ class PretrainedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     nothing from the data.
     """
 
-    def __init__(self, backbone: str = "starter:natural", *, device: str = "auto", precision: str = "auto", offline: bool = False) -> None:
+    def __init__(
+        self, backbone: str = "starter:natural", *, device: str = "auto", precision: str = "auto", offline: bool = False
+    ) -> None:
         self.backbone = backbone
         self.device = device
         self.precision = precision

@@ -40,6 +40,7 @@ def gather(
     kept = measurable[everything]
     shared = set.intersection(*(set(split.logits) for split in proved))
     names = [name for name in proved[0].logits if name in shared]
+
     def joined(parts: Iterable[np.ndarray]) -> np.ndarray:
         return np.asarray(np.concatenate(list(parts))[kept])
 
@@ -57,11 +58,14 @@ def gather(
     )
 
 
-def evidence(tested: Tested, task: Task, *, classes: Sequence[str], train_right: float, train_count: int, seed: int) -> dict[str, Any]:
+def evidence(
+    tested: Tested, task: Task, *, classes: Sequence[str], train_right: float, train_count: int, seed: int
+) -> dict[str, Any]:
     """The parts of a `Result` that the test labels decide, JSON-ready."""
     answers = {name: task.answers(tested.targets, chances) for name, chances in tested.probabilities.items()}
     metrics = {
-        name: evaluate(given, rng=generator(seed, "intervals", name), groups=tested.groups) for name, given in answers.items()
+        name: evaluate(given, rng=generator(seed, "intervals", name), groups=tested.groups)
+        for name, given in answers.items()
     }
     decided = task.decide(tested.probabilities["transfer"])
     counts = confusion_counts(tested.targets, decided, len(classes))
@@ -78,7 +82,9 @@ def verdict(answers: Mapping[str, Answers], groups: np.ndarray | None, seed: int
     """The best transfer against the best scratch on the same test examples; None without scratch."""
     if "scratch" not in answers:
         return None
-    found = compare(answers["transfer"].correct_N, answers["scratch"].correct_N, rng=generator(seed, "verdict"), groups=groups)
+    found = compare(
+        answers["transfer"].correct_N, answers["scratch"].correct_N, rng=generator(seed, "verdict"), groups=groups
+    )
     return {
         "word": found.word,
         "difference": asdict(found.difference),
@@ -107,7 +113,9 @@ def sentence(found: Verdict) -> str:
 
 def calibrated(tested: Tested, task: Task, seed: int) -> dict[str, Any]:
     """Calibration of the transfer model before and after its temperature."""
-    before = calibration(task.answers(tested.targets, tested.uncalibrated), rng=generator(seed, "ece"), groups=tested.groups)
+    before = calibration(
+        task.answers(tested.targets, tested.uncalibrated), rng=generator(seed, "ece"), groups=tested.groups
+    )
     after = calibration(
         task.answers(tested.targets, tested.probabilities["transfer"]), rng=generator(seed, "ece"), groups=tested.groups
     )

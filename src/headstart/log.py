@@ -16,7 +16,11 @@ def log_to(path: Path) -> Listener:
     def listen(event: Event) -> None:
         if isinstance(event, Progress):
             return
-        entry = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": type(event).__name__, **asdict(event)}
+        entry = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "event": type(event).__name__,
+            **asdict(event),
+        }
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
 

@@ -157,7 +157,9 @@ class Model:
         unknown = sorted(set(dataset.classes) - known)
         usable = [i for i, names in enumerate(dataset.labels or ()) if known.issuperset(names)]
         if not usable:
-            raise DataError(f"{dataset.name}: none of its labels ({', '.join(unknown[:5])}) is one of the model's ({', '.join(self.classes[:5])}).")
+            raise DataError(
+                f"{dataset.name}: none of its labels ({', '.join(unknown[:5])}) is one of the model's ({', '.join(self.classes[:5])})."
+            )
         dataset = dataset.take(usable)
         probabilities_NK, errors = self._probabilities(dataset)
         rows = [i for i in range(len(dataset)) if i not in errors]
@@ -231,7 +233,9 @@ class Model:
         return html_summary(self.result) if self.result else f"<p>Headstart model, {len(self.classes)} classes</p>"
 
 
-def load(folder: str | Path, *, device: str = "auto", precision: str = "auto", backbone: Backbone | None = None) -> Model:
+def load(
+    folder: str | Path, *, device: str = "auto", precision: str = "auto", backbone: Backbone | None = None
+) -> Model:
     """Load a run folder or what `Model.save` wrote.
 
     A model of one's own code cannot be rebuilt from a file: hand its `backbone` in. Raises RunError for a folder that
@@ -243,7 +247,9 @@ def load(folder: str | Path, *, device: str = "auto", precision: str = "auto", b
         raise RunError(f"{folder}: no model here (config.json and model.safetensors). Is the run finished?")
     config, labels = read_json(config_path), read_json(folder / "labels.json")
     if config.get("format_version") != FORMAT_VERSION:
-        raise RunError(f"{config_path}: format {config.get('format_version')}, this is {FORMAT_VERSION}. Use the Headstart that wrote it.")
+        raise RunError(
+            f"{config_path}: format {config.get('format_version')}, this is {FORMAT_VERSION}. Use the Headstart that wrote it."
+        )
     tensors = read_tensors(folder / "model.safetensors")
     if backbone is None:
         backbone = rebuild(config["backbone"], None, folder / "preprocessing")

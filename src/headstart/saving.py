@@ -62,7 +62,15 @@ def save_model(run: Run, bench: Workbench, final: Final, material: Material) -> 
 
 
 def result_of(
-    run: Run, bench: Workbench, material: Material, ranking: Ranking, final: Final, trials: Sequence[Trial], proved: Sequence[Proved], found: Mapping[str, Any], options: Options
+    run: Run,
+    bench: Workbench,
+    material: Material,
+    ranking: Ranking,
+    final: Final,
+    trials: Sequence[Trial],
+    proved: Sequence[Proved],
+    found: Mapping[str, Any],
+    options: Options,
 ) -> Result:
     """Everything as `result.json` holds it."""
     metric = METRICS[bench.metric]
@@ -83,7 +91,10 @@ def result_of(
         trials=[trial_of(trial, (trial.fold, trial.spec.key(trial.fold)) in winners) for trial in trials],
         chosen=chosen_of(bench, ranking, final, trials),
         test=found["test"],
-        floor_names={"floor-majority": "always the most frequent class", "floor-classical": MODALITIES[material.dataset.modality].floor_name},
+        floor_names={
+            "floor-majority": "always the most frequent class",
+            "floor-classical": MODALITIES[material.dataset.modality].floor_name,
+        },
         verdict=found["verdict"],
         calibration={"temperature": final.temperature, **found["calibration"]},
         confusion=found["confusion"],

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import issparse
+from tests.pictures import picture, save
+
 from headstart.data.look import SKETCH_BYTES
 from headstart.data.modality import MODALITIES, Modality
 from headstart.errors import DataError
-from scipy.sparse import issparse
-
-from tests.pictures import picture, save
 
 SENTENCE = "the {} keeper climbed the winding stairs every evening to light the great lamp above the dark northern sea"
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 import numpy as np
-from headstart.data.split import inner_folds
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from headstart.data.split import inner_folds
 
 EXAMPLES = st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 12)), min_size=2, max_size=60)
 MANY_LABELS = st.lists(st.sets(st.sampled_from("abcd")), min_size=2, max_size=60)
@@ -33,7 +34,9 @@ def test_folds_part_no_group_and_lose_nothing(examples: list[tuple[str, int]], k
     if dealt:
         assert set(held_once) == {i for i, group in enumerate(groups) if group not in stuck}
     again = inner_folds(labels, groups, k=k, seed=seed)
-    assert all(np.array_equal(a, b) for one, other in zip(dealt, again, strict=True) for a, b in zip(one, other, strict=True))
+    assert all(
+        np.array_equal(a, b) for one, other in zip(dealt, again, strict=True) for a, b in zip(one, other, strict=True)
+    )
 
 
 @settings(deadline=None)

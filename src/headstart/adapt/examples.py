@@ -21,7 +21,9 @@ class PreparedExamples:
     Images are the bulk: they go to one flat file of equal rows, and a batch reads just its rows.
     """
 
-    def __init__(self, preprocess: Preprocess, *, rows: list[Any] | None, path: Path | None, shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, preprocess: Preprocess, *, rows: list[Any] | None, path: Path | None, shape: tuple[int, ...]
+    ) -> None:
         """Use `prepare_examples` to make one."""
         self._preprocess, self._rows, self._path, self._shape = preprocess, rows, path, shape
         self._bytes = int(np.prod(shape)) if shape else 0

@@ -168,7 +168,14 @@ def predict_logits(network: Network, examples: PreparedExamples, rows: np.ndarra
 
 
 def seconds_per_step(
-    network: Network, examples: PreparedExamples, rows: np.ndarray, *, objective: Objective, targets: np.ndarray, placement: Placement, batch_size: int
+    network: Network,
+    examples: PreparedExamples,
+    rows: np.ndarray,
+    *,
+    objective: Objective,
+    targets: np.ndarray,
+    placement: Placement,
+    batch_size: int,
 ) -> float:
     """Measured seconds of one training step, on a copy: planning must not touch what is trained."""
     trial = copy.deepcopy(network).to(placement.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -9,6 +9,7 @@ import numpy as np
 from headstart.adapt.workbench import Folds
 from headstart.solvers import cross_validated_probe
 
+
 def majority_logits(targets: np.ndarray, classes: int, count: int) -> np.ndarray:
     """The log of the training frequencies (`count` × K), the same for every example."""
     if targets.ndim == 1:
@@ -30,9 +31,7 @@ def classical_logits(
 TFIDF_CS = (1.0, 10.0, 100.0)
 
 
-def tfidf_logits(
-    texts: list[str], targets: np.ndarray, unseen: list[str], folds: Folds, classes: int
-) -> np.ndarray:
+def tfidf_logits(texts: list[str], targets: np.ndarray, unseen: list[str], folds: Folds, classes: int) -> np.ndarray:
     """Logits (M × K) of logistic regression on TF-IDF of words and word pairs.
 
     The regularisation is chosen on the first fold.

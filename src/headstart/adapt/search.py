@@ -68,7 +68,11 @@ def search(
             if clock.interrupted:
                 raise
             clock.interrupt()
-            bench.listener(Said("Stopping: the best so far is proved and saved. Press Ctrl-C again to leave at once.", warning=True))
+            bench.listener(
+                Said(
+                    "Stopping: the best so far is proved and saved. Press Ctrl-C again to leave at once.", warning=True
+                )
+            )
             continue
         _account(lines, trials[-1])
     return trials
@@ -77,13 +81,17 @@ def search(
 def _lines(plan: Plan) -> dict[Role, _Line]:
     first, others = plan.backbones[0], plan.backbones[1:]
     by_depth = sorted((STRATEGIES[name] for name in plan.strategies), key=lambda strategy: strategy.depth)
-    transfer = [(strategy.name, first, number) for number in range(8) for strategy in by_depth if number < strategy.choices]
+    transfer = [
+        (strategy.name, first, number) for number in range(8) for strategy in by_depth if number < strategy.choices
+    ]
     cheap = by_depth[0]
     transfer[1:1] = [(cheap.name, other, 0) for other in others]
     lines: dict[Role, _Line] = {"transfer": _Line("transfer", transfer)}
     if plan.control:
         lines["random-frozen"] = _Line("random-frozen", [("random-frozen", first, 0)])
-        lines["scratch"] = _Line("scratch", [("scratch", first, number) for number in range(CONTROLS["scratch"].choices)])
+        lines["scratch"] = _Line(
+            "scratch", [("scratch", first, number) for number in range(CONTROLS["scratch"].choices)]
+        )
     return lines
 
 

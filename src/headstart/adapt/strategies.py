@@ -17,6 +17,7 @@ from headstart.adapt.trial import Role, Spec, Validated
 from headstart.adapt.workbench import Folds, Workbench
 from headstart.runtime import child_seed, generator, seed_everything
 
+
 class Strategy(Protocol):
     """A way to adapt a backbone; stateless, and the same spec always gives the same weights on CPU."""
 
@@ -28,7 +29,9 @@ class Strategy(Protocol):
     choices: int
     """How many settings there are to propose."""
 
-    def propose(self, number: int, bench: Workbench, backbone: str, rows: np.ndarray, *, seconds: float | None) -> Mapping[str, Any] | None:
+    def propose(
+        self, number: int, bench: Workbench, backbone: str, rows: np.ndarray, *, seconds: float | None
+    ) -> Mapping[str, Any] | None:
         """Settings number `number`, made to take about `seconds`; None where that is too little to be worth it."""
         ...
 
@@ -36,7 +39,9 @@ class Strategy(Protocol):
         """Train on parts of `rows` and predict the others."""
         ...
 
-    def refit(self, spec: Spec, found: Mapping[str, Any], bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Network:
+    def refit(
+        self, spec: Spec, found: Mapping[str, Any], bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int
+    ) -> Network:
         """Train on all `rows` with what validation found."""
         ...
 
@@ -55,7 +60,9 @@ class Probe:
     summary: str = "backbone frozen, a linear head solved exactly"
     choices: int = 1
 
-    def propose(self, number: int, bench: Workbench, backbone: str, rows: np.ndarray, *, seconds: float | None) -> Mapping[str, Any] | None:
+    def propose(
+        self, number: int, bench: Workbench, backbone: str, rows: np.ndarray, *, seconds: float | None
+    ) -> Mapping[str, Any] | None:
         """A probe has nothing to choose: its regularisation path is part of solving it."""
         return {}
 
@@ -65,7 +72,9 @@ class Probe:
         seen = np.unique(np.concatenate([held_out for _, held_out in folds]))
         return Validated(rows[seen], fit.held_out_logits_NK[seen].astype(np.float32), {"C": fit.C})
 
-    def refit(self, spec: Spec, found: Mapping[str, Any], bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Network:
+    def refit(
+        self, spec: Spec, found: Mapping[str, Any], bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int
+    ) -> Network:
         """The head at the chosen regularisation, on all rows."""
         fit = solve_probe(bench, self._features(spec, bench), rows, folds)
         network = Network(bench.backbone(spec.backbone, random=self._random), len(bench.classes))
@@ -113,7 +122,9 @@ class FineTune:
     def _random(self) -> bool:
         return self.role == "scratch"
 
-    def propose(self, number: int, bench: Workbench, backbone: str, rows: np.ndarray, *, seconds: float | None) -> Mapping[str, Any] | None:
+    def propose(
+        self, number: int, bench: Workbench, backbone: str, rows: np.ndarray, *, seconds: float | None
+    ) -> Mapping[str, Any] | None:
         """Learning rate number `number`, with as many epochs and validation folds as fit into `seconds`."""
         batch_size = 32 if len(rows) >= 200 else 16
         steps = math.ceil(len(rows) / batch_size)
@@ -159,7 +170,9 @@ class FineTune:
             epochs.append(trained.best_epoch)
         return Validated(np.concatenate(seen), np.concatenate(logits), {"best_epoch": round(float(np.mean(epochs)))})
 
-    def refit(self, spec: Spec, found: Mapping[str, Any], bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Network:
+    def refit(
+        self, spec: Spec, found: Mapping[str, Any], bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int
+    ) -> Network:
         """The same schedule on all rows, stopped at the epoch that validation found best."""
         network = self._start(spec, bench, rows, folds, seed=seed)
         recipe = recipe_of(spec, stop_after=found["best_epoch"])
@@ -251,7 +264,10 @@ def _without(folds: Folds, inner: np.ndarray, held_out: np.ndarray) -> Folds:
     for train_rows, valid_rows in folds:
         if np.array_equal(valid_rows, held_out):
             continue
-        kept = [np.array([place[int(p)] for p in part if int(p) in place], dtype=np.int64) for part in (train_rows, valid_rows)]
+        kept = [
+            np.array([place[int(p)] for p in part if int(p) in place], dtype=np.int64)
+            for part in (train_rows, valid_rows)
+        ]
         if len(kept[0]) and len(kept[1]):
             out.append((kept[0], kept[1]))
     return out

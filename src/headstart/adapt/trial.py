@@ -26,7 +26,9 @@ class Spec:
 
     def key(self, fold: int) -> str:
         """A name for this trial within a run."""
-        return sha256_text(self.role, self.backbone, self.strategy, json.dumps(dict(self.settings), sort_keys=True), str(fold))[:16]
+        return sha256_text(
+            self.role, self.backbone, self.strategy, json.dumps(dict(self.settings), sort_keys=True), str(fold)
+        )[:16]
 
 
 @dataclass(frozen=True, slots=True)

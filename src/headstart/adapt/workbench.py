@@ -17,10 +17,9 @@ from headstart.features.extract import address, extract
 from headstart.features.store import Features
 from headstart.files import sha256_text
 from headstart.models.backbone import Backbone
-from headstart.runtime import Placement, child_seed, seed_everything
 from headstart.prove.metrics import METRICS, score
+from headstart.runtime import Placement, child_seed, seed_everything
 from headstart.tasks import Task
-
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 """Pairs of (training positions, validation positions) into the rows of a search."""
@@ -68,7 +67,12 @@ class Workbench:
             backbone = self.backbone(name, random=random)
             folder = self.cache / "features" / address(backbone, self.fingerprint, self.placement)
             self._features[key] = extract(
-                self.items, backbone, decode=self.decode, placement=self.placement, folder=folder, listener=self.listener
+                self.items,
+                backbone,
+                decode=self.decode,
+                placement=self.placement,
+                folder=folder,
+                listener=self.listener,
             )
         return self._features[key]
 
@@ -104,10 +108,14 @@ class Workbench:
         if not np.isfinite(logits_NK).all():
             raise FloatingPointError("training diverged: its outputs are not finite")
         answers = self.task.answers(self.targets[rows], self.task.probabilities(logits_NK))
-        names = dict.fromkeys((self.metric, "accuracy" if self.task.kind == "single" else "subset_accuracy", "log_loss"))
+        names = dict.fromkeys(
+            (self.metric, "accuracy" if self.task.kind == "single" else "subset_accuracy", "log_loss")
+        )
         found = {name: score(METRICS[name], answers) for name in names}
         if found[self.metric] is None:
-            raise DataError(f"--metric {self.metric}: the {len(rows)} validation examples do not define it. Use accuracy, or add data.")
+            raise DataError(
+                f"--metric {self.metric}: the {len(rows)} validation examples do not define it. Use accuracy, or add data."
+            )
         return {name: value for name, value in found.items() if value is not None}
 
     def right(self, rows: np.ndarray, logits_NK: np.ndarray) -> np.ndarray:

@@ -43,7 +43,9 @@ class Ranking:
         second = self.candidates[1]
         clear = best.low > second.high
         margin = "clearly more than" if clear else "against"
-        return f"{told}, {margin} {second.score:.1%} with {second.card.name}" + ("" if clear else " (within the intervals: a close call)")
+        return f"{told}, {margin} {second.score:.1%} with {second.card.name}" + (
+            "" if clear else " (within the intervals: a close call)"
+        )
 
 
 def rank(

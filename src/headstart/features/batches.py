@@ -39,7 +39,10 @@ def by_cost(costs: Sequence[int]) -> list[np.ndarray]:
     """
     lengths = np.asarray(costs)
     if (lengths == 1).all():
-        return [np.arange(start, min(start + COST_PER_BATCH, len(lengths))) for start in range(0, len(lengths), COST_PER_BATCH)]
+        return [
+            np.arange(start, min(start + COST_PER_BATCH, len(lengths)))
+            for start in range(0, len(lengths), COST_PER_BATCH)
+        ]
     order = np.argsort(-lengths, kind="stable")
     cuts = [0]
     while cuts[-1] < len(order):

@@ -38,7 +38,9 @@ class Features:
         manifest = read_json(folder / MANIFEST)
         features = cls(folder, tuple(manifest["rows"]), manifest["width"])
         shards = [cls.shard_path(folder, number) for number in range(len(features.rows))]
-        whole = all(path.is_file() and path.stat().st_size == size for path, size in zip(shards, manifest["bytes"], strict=True))
+        whole = all(
+            path.is_file() and path.stat().st_size == size for path, size in zip(shards, manifest["bytes"], strict=True)
+        )
         return features if whole else None
 
     def __len__(self) -> int:

@@ -27,7 +27,9 @@ def starters() -> list[SourceCard]:
 
 def default_candidates(modality: str) -> list[str]:
     """The specs that `fit` ranks when the user names none; empty where nothing is installed for `modality`."""
-    return [card.spec for card in [*starters(), *([minilm.CARD] if minilm.folder() else [])] if card.modality == modality]
+    return [
+        card.spec for card in [*starters(), *([minilm.CARD] if minilm.folder() else [])] if card.modality == modality
+    ]
 
 
 def _starter(folder: Path) -> SourceCard:

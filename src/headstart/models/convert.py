@@ -32,9 +32,13 @@ def convert(pickled: str | Path, out: str | Path) -> Path:
     try:
         loaded: Any = torch.load(pickled, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise UnsafeWeights(f"{pickled}: holds more than tensors, so reading it could run code. Get its state dict from its maker.") from error
+        raise UnsafeWeights(
+            f"{pickled}: holds more than tensors, so reading it could run code. Get its state dict from its maker."
+        ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        raise ModelError(f"{pickled}: not a whole torch file ({str(error).splitlines()[0]}). Download it again.") from error
+        raise ModelError(
+            f"{pickled}: not a whole torch file ({str(error).splitlines()[0]}). Download it again."
+        ) from error
     write_tensors(out, state_dict(loaded, str(pickled)), {"format": "pt"})
     return out
 
@@ -45,7 +49,9 @@ def state_dict(loaded: Any, where: str) -> dict[str, Tensor]:
         if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
             loaded = loaded[key]
     if not isinstance(loaded, Mapping) or not loaded or not all(isinstance(value, Tensor) for value in loaded.values()):
-        raise ModelError(f"{where}: holds no state dict (names with tensors). Save model.state_dict() and convert that.")
+        raise ModelError(
+            f"{where}: holds no state dict (names with tensors). Save model.state_dict() and convert that."
+        )
     # Copies, because safetensors refuses tensors that share memory (tied weights).
     return {str(name): tensor.detach().clone().contiguous() for name, tensor in loaded.items()}
 

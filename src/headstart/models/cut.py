@@ -49,7 +49,9 @@ def cut(net: nn.Module, run: Callable[[], Tensor], pool: Pool) -> tuple[Stage, .
     groups = _grouped(order)
     if not groups:
         raise ModelError(f"{type(net).__name__}: no part of the network has parameters. Use another model.")
-    loose = [path for path in _wrappers(net, "") if any(True for _ in net.get_submodule(path).parameters(recurse=False))]
+    loose = [
+        path for path in _wrappers(net, "") if any(True for _ in net.get_submodule(path).parameters(recurse=False))
+    ]
     names = ["stem" if not groups[0][0].repeated and len(groups) > 1 else groups[0][0].path]
     names += [group[0].path for group in groups[1:]]
     paths = [tuple(unit.path for unit in group) for group in groups]

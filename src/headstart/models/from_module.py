@@ -49,7 +49,10 @@ class ModulePreprocess:
 
     def to_dict(self) -> dict[str, Any]:
         """The name under which the user knows it; code has no description."""
-        return {"module": self._name, "prepare": getattr(self._prepare, "__qualname__", type(self._prepare).__qualname__)}
+        return {
+            "module": self._name,
+            "prepare": getattr(self._prepare, "__qualname__", type(self._prepare).__qualname__),
+        }
 
 
 class ModuleBackbone(Backbone):
@@ -58,7 +61,14 @@ class ModuleBackbone(Backbone):
     preprocess: ModulePreprocess
 
     def __init__(
-        self, net: nn.Module, *, preprocess: ModulePreprocess, card: SourceCard, sample: Any, stages: Sequence[Stage] | None, build: Callable[[], nn.Module] | None
+        self,
+        net: nn.Module,
+        *,
+        preprocess: ModulePreprocess,
+        card: SourceCard,
+        sample: Any,
+        stages: Sequence[Stage] | None,
+        build: Callable[[], nn.Module] | None,
     ) -> None:
         """Use `from_module`."""
         super().__init__()
@@ -78,7 +88,9 @@ class ModuleBackbone(Backbone):
             weight = next(parameter for parameter in self.net.parameters() if parameter.ndim > 1)
             output = self.net(inputs.to(weight.dtype) if inputs.is_floating_point() else inputs)
         if not isinstance(output, Tensor) or output.ndim not in (2, 3):
-            raise ModelError(f"{self.card.name}: its forward must return features of shape (B, D), or (B, T, D) for texts. Take its head off.")
+            raise ModelError(
+                f"{self.card.name}: its forward must return features of shape (B, D), or (B, T, D) for texts. Take its head off."
+            )
         return self._pool(output, inputs)
 
     def stage_features(self, inputs: Inputs) -> list[Tensor]:
@@ -98,7 +110,12 @@ class ModuleBackbone(Backbone):
         """
         net = self._build() if self._build is not None else _reset(copy.deepcopy(self.net), self.card.name)
         return ModuleBackbone(
-            net, preprocess=self.preprocess, card=self.card.random_twin(), sample=self._sample, stages=self.stages, build=self._build
+            net,
+            preprocess=self.preprocess,
+            card=self.card.random_twin(),
+            sample=self._sample,
+            stages=self.stages,
+            build=self._build,
         )
 
     def _pool(self, output: Tensor, inputs: Inputs) -> Tensor:
@@ -146,7 +163,9 @@ def from_module(
     backbone = ModuleBackbone(net, preprocess=preprocess, card=card, sample=ready, stages=drafts, build=build)
     with torch.no_grad():
         widths = [features.shape[1] for features in backbone.stage_features(preprocess.collate([ready]))]
-    backbone.stages = tuple(Stage(draft.name, draft.modules, width) for draft, width in zip(drafts, widths, strict=True))
+    backbone.stages = tuple(
+        Stage(draft.name, draft.modules, width) for draft, width in zip(drafts, widths, strict=True)
+    )
     return backbone
 
 
@@ -162,11 +181,15 @@ def _check_cover(net: nn.Module, stages: Sequence[Stage]) -> None:
     known = dict(net.named_modules())
     unknown = [path for stage in stages for path in stage.modules if path not in known]
     if unknown:
-        raise OptionError(f"stages: the network has no module '{unknown[0]}'. Choose from: {', '.join(list(known)[1:9])}, ….")
+        raise OptionError(
+            f"stages: the network has no module '{unknown[0]}'. Choose from: {', '.join(list(known)[1:9])}, …."
+        )
     covered = {id(parameter) for stage in stages for path in stage.modules for parameter in known[path].parameters()}
     left = [name for name, parameter in net.named_parameters() if id(parameter) not in covered]
     if left:
-        raise OptionError(f"stages: {len(left)} parameters are in none of them ({', '.join(left[:3])}). Name their modules too.")
+        raise OptionError(
+            f"stages: {len(left)} parameters are in none of them ({', '.join(left[:3])}). Name their modules too."
+        )
 
 
 def _reset(net: nn.Module, name: str) -> nn.Module:

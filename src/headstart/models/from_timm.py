@@ -24,7 +24,15 @@ from headstart.models.weights import find_weights, fits, load_exactly, read_conf
 
 CROP_MODES = {"center": "shortest", "squash": "exact", "border": "contain"}
 SETTINGS = frozenset(item.name for item in fields(timm.models.PretrainedCfg)) - {
-    "url", "file", "hf_hub_id", "hf_hub_filename", "source", "state_dict", "num_classes", "label_names", "label_descriptions"
+    "url",
+    "file",
+    "hf_hub_id",
+    "hf_hub_filename",
+    "source",
+    "state_dict",
+    "num_classes",
+    "label_names",
+    "label_descriptions",
 }
 """What of a checkpoint's settings shapes the network or its input: not where its weights lie, nor its classes."""
 
@@ -49,16 +57,24 @@ class TimmBackbone(ImageBackbone):
     """A timm model without its classifier; its features are `forward_head(pre_logits=True)`."""
 
     def __init__(
-        self, net: nn.Module, *, recipe: Mapping[str, Any], preprocess: ImagePreprocess, card: SourceCard, stages: tuple[Stage, ...] | None = None
+        self,
+        net: nn.Module,
+        *,
+        recipe: Mapping[str, Any],
+        preprocess: ImagePreprocess,
+        card: SourceCard,
+        stages: tuple[Stage, ...] | None = None,
     ) -> None:
         """`recipe` is what `build` makes the network from."""
         self._recipe = dict(recipe)
         patch = getattr(getattr(net, "patch_embed", None), "patch_size", None)
         nhwc = getattr(net, "output_fmt", "NCHW") == "NHWC"
-        super().__init__(net, preprocess=preprocess, card=card, patch=patch[0] if patch else None, nhwc=nhwc, stages=stages)
+        super().__init__(
+            net, preprocess=preprocess, card=card, patch=patch[0] if patch else None, nhwc=nhwc, stages=stages
+        )
 
     def pooled(self, pixels: Tensor) -> Tensor:
-        """timm's features before the classifier."""
+        """Timm's features before the classifier."""
         net: Any = self.net
         features_BD: Tensor = net.forward_head(net.forward_features(pixels), pre_logits=True)
         return features_BD
@@ -70,7 +86,9 @@ class TimmBackbone(ImageBackbone):
     def twin(self) -> TimmBackbone:
         """Random weights as timm initialises them."""
         card = self.card.random_twin()
-        return TimmBackbone(build(self._recipe), recipe=self._recipe, preprocess=self.preprocess, card=card, stages=self.stages)
+        return TimmBackbone(
+            build(self._recipe), recipe=self._recipe, preprocess=self.preprocess, card=card, stages=self.stages
+        )
 
 
 def load_folder(folder: Path, *, spec: str, card: SourceCard | None = None) -> TimmBackbone:
@@ -91,7 +109,9 @@ def load_folder(folder: Path, *, spec: str, card: SourceCard | None = None) -> T
         card = _card(folder, spec, recipe, preprocess)
     digest = weights_sha256(paths)
     if card.weights_sha256 not in (None, digest):
-        raise UnsafeWeights(f"{folder}: the weights are not those of its card.json (SHA-256 {digest[:12]}…). Get the folder again.")
+        raise UnsafeWeights(
+            f"{folder}: the weights are not those of its card.json (SHA-256 {digest[:12]}…). Get the folder again."
+        )
     counted = sum(parameter.numel() for parameter in net.parameters())
     card = replace(card, spec=spec, parameters=counted, input=pixels_in_words(preprocess), weights_sha256=digest)
     return TimmBackbone(net, recipe=recipe, preprocess=preprocess, card=card)
@@ -101,7 +121,9 @@ def rebuild(description: Mapping[str, Any], folder: Path) -> TimmBackbone:
     """The network of `TimmBackbone.describe`, its weights still random."""
     recipe = {name: description[name] for name in ("architecture", "model_args", "pretrained_cfg")}
     preprocess = ImagePreprocess.from_dict(description["preprocess"])
-    return TimmBackbone(build(recipe), recipe=recipe, preprocess=preprocess, card=SourceCard.from_dict(description["card"]))
+    return TimmBackbone(
+        build(recipe), recipe=recipe, preprocess=preprocess, card=SourceCard.from_dict(description["card"])
+    )
 
 
 def repository(name: str) -> str:
@@ -112,9 +134,14 @@ def repository(name: str) -> str:
         raise ModelNotFound(f"timm:{name}: {error}. See timm.list_pretrained() for the names.") from error
     if known is None:
         near = timm.list_models(f"*{name.split('.')[0].split('_')[0]}*")[:5]
-        raise ModelNotFound(f"timm:{name}: timm knows no such model. " + (f"Near names: {', '.join(near)}." if near else "See timm.list_models()."))
+        raise ModelNotFound(
+            f"timm:{name}: timm knows no such model. "
+            + (f"Near names: {', '.join(near)}." if near else "See timm.list_models().")
+        )
     if not known.hf_hub_id:
-        raise ModelNotFound(f"timm:{name}: timm has no weights for it on the hub. Choose one of timm.list_pretrained().")
+        raise ModelNotFound(
+            f"timm:{name}: timm has no weights for it on the hub. Choose one of timm.list_pretrained()."
+        )
     return str(known.hf_hub_id)
 
 
@@ -124,9 +151,13 @@ def recipe_of(folder: Path) -> dict[str, Any]:
     settings = dict(config.get("pretrained_cfg", config))
     architecture = config.get("architecture", settings.get("architecture"))
     if not isinstance(architecture, str) or not is_model(architecture.split(".")[0]):
-        raise ModelNotFound(f"{folder}: timm knows no architecture '{str(architecture)[:60]}'. Check config.json, or update timm.")
+        raise ModelNotFound(
+            f"{folder}: timm knows no architecture '{str(architecture)[:60]}'. Check config.json, or update timm."
+        )
     if settings.get("custom_load"):
-        raise UnsafeWeights(f"{folder}: asks for a loader of its own (custom_load), which is not run. Save it with timm.models.save_for_hf.")
+        raise UnsafeWeights(
+            f"{folder}: asks for a loader of its own (custom_load), which is not run. Save it with timm.models.save_for_hf."
+        )
     kept = {name: value for name, value in settings.items() if name in SETTINGS}
     return {"architecture": architecture, "model_args": config.get("model_args") or {}, "pretrained_cfg": kept}
 
@@ -134,21 +165,29 @@ def recipe_of(folder: Path) -> dict[str, Any]:
 def build(recipe: Mapping[str, Any]) -> nn.Module:
     """The network of a recipe without its classifier, random weights."""
     arguments = {name: value for name, value in recipe["model_args"].items() if name != "num_classes"}
-    settings = {name: tuple(value) if isinstance(value, list) else value for name, value in recipe["pretrained_cfg"].items()}
+    settings = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in recipe["pretrained_cfg"].items()
+    }
     try:
-        net: nn.Module = timm.create_model(recipe["architecture"], pretrained=False, pretrained_cfg=settings, num_classes=0, **arguments)
+        net: nn.Module = timm.create_model(
+            recipe["architecture"], pretrained=False, pretrained_cfg=settings, num_classes=0, **arguments
+        )
     except (TypeError, ValueError, RuntimeError, KeyError) as error:
-        raise ModelError(f"{recipe['architecture']}: timm cannot build it with {arguments} ({error}). Check config.json.") from error
+        raise ModelError(
+            f"{recipe['architecture']}: timm cannot build it with {arguments} ({error}). Check config.json."
+        ) from error
     return net
 
 
 def preprocess_of(settings: Mapping[str, Any]) -> ImagePreprocess:
-    """timm's evaluation transform for these data settings; raises ModelError for anything but RGB input."""
+    """Timm's evaluation transform for these data settings; raises ModelError for anything but RGB input."""
     resolve: Any = timm.data.resolve_data_config  # type: ignore[attr-defined]  # not in timm's __all__
     data = resolve(pretrained_cfg=dict(settings))
     channels, height, width = data["input_size"]
     if channels != 3:
-        raise ModelError(f"{settings.get('tag') or 'model'}: takes inputs of {channels} channel(s), not RGB pictures. Use another model.")
+        raise ModelError(
+            f"{settings.get('tag') or 'model'}: takes inputs of {channels} channel(s), not RGB pictures. Use another model."
+        )
     scaled = (math.floor(height / data["crop_pct"]), math.floor(width / data["crop_pct"]))
     fit: Any = CROP_MODES.get(data["crop_mode"], "shortest")
     if fit == "shortest" and scaled[0] != scaled[1]:

@@ -24,13 +24,26 @@ class TorchvisionBackbone(ImageBackbone):
     """A torchvision classifier without its last linear layer, whose input is its features."""
 
     def __init__(
-        self, net: nn.Module, *, recipe: Mapping[str, str], preprocess: ImagePreprocess, card: SourceCard, stages: tuple[Stage, ...] | None = None
+        self,
+        net: nn.Module,
+        *,
+        recipe: Mapping[str, str],
+        preprocess: ImagePreprocess,
+        card: SourceCard,
+        stages: tuple[Stage, ...] | None = None,
     ) -> None:
         """`recipe` holds the architecture's name and that of the weights whose preprocessing is used."""
         self._recipe = dict(recipe)
         patch = getattr(net, "patch_size", None)
         nhwc = "Swin" in type(net).__name__
-        super().__init__(net, preprocess=preprocess, card=card, patch=patch if isinstance(patch, int) else None, nhwc=nhwc, stages=stages)
+        super().__init__(
+            net,
+            preprocess=preprocess,
+            card=card,
+            patch=patch if isinstance(patch, int) else None,
+            nhwc=nhwc,
+            stages=stages,
+        )
 
     def pooled(self, pixels: Tensor) -> Tensor:
         """The input of the layer that was taken off."""
@@ -39,7 +52,12 @@ class TorchvisionBackbone(ImageBackbone):
 
     def describe(self) -> dict[str, Any]:
         """The recipe, preprocessing and card."""
-        return {"family": "torchvision", **self._recipe, "preprocess": self.preprocess.to_dict(), "card": self.card.to_dict()}
+        return {
+            "family": "torchvision",
+            **self._recipe,
+            "preprocess": self.preprocess.to_dict(),
+            "card": self.card.to_dict(),
+        }
 
     def twin(self) -> TorchvisionBackbone:
         """Random weights as torchvision initialises them."""
@@ -75,7 +93,9 @@ def load(name: str, file: Path | None, *, spec: str) -> TorchvisionBackbone:
         input=pixels_in_words(preprocess),
         weights_sha256=weights_sha256([file]),
     )
-    return TorchvisionBackbone(net, recipe={"architecture": architecture, "weights": published.name}, preprocess=preprocess, card=card)
+    return TorchvisionBackbone(
+        net, recipe={"architecture": architecture, "weights": published.name}, preprocess=preprocess, card=card
+    )
 
 
 def rebuild(description: Mapping[str, Any], folder: Path) -> TorchvisionBackbone:
@@ -83,18 +103,24 @@ def rebuild(description: Mapping[str, Any], folder: Path) -> TorchvisionBackbone
     recipe = {name: description[name] for name in ("architecture", "weights")}
     preprocess = ImagePreprocess.from_dict(description["preprocess"])
     net, _ = build(recipe["architecture"])
-    return TorchvisionBackbone(net, recipe=recipe, preprocess=preprocess, card=SourceCard.from_dict(description["card"]))
+    return TorchvisionBackbone(
+        net, recipe=recipe, preprocess=preprocess, card=SourceCard.from_dict(description["card"])
+    )
 
 
 def build(architecture: str) -> tuple[nn.Module, str]:
     """The network with random weights, its last linear layer replaced by nothing, and that layer's path."""
     # GoogLeNet and Inception would else build their extra classifiers, and warn that initialising takes long.
-    extra: dict[str, Any] = {"aux_logits": False, "init_weights": True} if architecture in ("googlenet", "inception_v3") else {}
+    extra: dict[str, Any] = (
+        {"aux_logits": False, "init_weights": True} if architecture in ("googlenet", "inception_v3") else {}
+    )
     net = torchvision.models.get_model(architecture, weights=None, **extra)
     linear = [path for path, module in net.named_modules() if isinstance(module, nn.Linear)]
     last = linear[-1] if linear else ""
     if not last or last.split(".")[0] not in ("fc", "classifier", "heads", "head"):
-        raise ModelError(f"torchvision:{architecture}: does not end in a linear layer. Use another model, such as resnet18.")
+        raise ModelError(
+            f"torchvision:{architecture}: does not end in a linear layer. Use another model, such as resnet18."
+        )
     parent, _, name = last.rpartition(".")
     setattr(net.get_submodule(parent), name, nn.Identity())
     return net, last
@@ -121,10 +147,15 @@ def _published(architecture: str, chosen: str) -> Any:
     names = torchvision.models.list_models(module=torchvision.models)
     if architecture not in names:
         near = [name for name in names if name.startswith(architecture[:4])]
-        raise ModelNotFound(f"torchvision:{architecture}: no such model. " + (f"Near names: {', '.join(near[:6])}." if near else f"Try {names[0]}."))
+        raise ModelNotFound(
+            f"torchvision:{architecture}: no such model. "
+            + (f"Near names: {', '.join(near[:6])}." if near else f"Try {names[0]}.")
+        )
     weights: Any = torchvision.models.get_model_weights(architecture)
     if not chosen:
         return weights.DEFAULT
     if chosen not in weights.__members__:
-        raise ModelNotFound(f"torchvision:{architecture}.{chosen}: no such weights. Choose from: {', '.join(weights.__members__)}.")
+        raise ModelNotFound(
+            f"torchvision:{architecture}.{chosen}: no such weights. Choose from: {', '.join(weights.__members__)}."
+        )
     return weights[chosen]

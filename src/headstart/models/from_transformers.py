@@ -71,7 +71,9 @@ def rebuild(description: Mapping[str, Any], folder: Path) -> Backbone:
     if description["modality"] == "image":
         return HubImageBackbone(net, preprocess=ImagePreprocess.from_dict(description["preprocess"]), card=card)
     pooling = Pooling(tuple(description["pooling"]["modes"]), description["pooling"]["normalise"])
-    return TextBackbone(net, preprocess=TextPreprocess.load(folder, description["preprocess"]), card=card, pooling=pooling)
+    return TextBackbone(
+        net, preprocess=TextPreprocess.load(folder, description["preprocess"]), card=card, pooling=pooling
+    )
 
 
 def read_model_config(folder: Path) -> PretrainedConfig:
@@ -79,13 +81,19 @@ def read_model_config(folder: Path) -> PretrainedConfig:
     values = read_config(folder / "config.json")
     kind = values.get("model_type")
     if kind not in CONFIG_MAPPING:
-        raise ModelError(f"{folder}: transformers knows no model_type '{kind}'. Check config.json, or update transformers.")
+        raise ModelError(
+            f"{folder}: transformers knows no model_type '{kind}'. Check config.json, or update transformers."
+        )
     try:
         config: PretrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except READ_ERRORS as error:
-        raise ModelError(f"{folder}/config.json: not a usable configuration ({_first_line(error)}). Download the model again.") from error
+        raise ModelError(
+            f"{folder}/config.json: not a usable configuration ({_first_line(error)}). Download the model again."
+        ) from error
     if config.is_encoder_decoder:
-        raise ModelError(f"{folder}: a {kind} model has an encoder and a decoder, which is not supported. Use an encoder such as BERT.")
+        raise ModelError(
+            f"{folder}: a {kind} model has an encoder and a decoder, which is not supported. Use an encoder such as BERT."
+        )
     return config
 
 
@@ -104,9 +112,13 @@ def load_network(folder: Path, config: PretrainedConfig) -> nn.Module:
                 output_loading_info=True,
             )
     except SafetensorError as error:
-        raise UnsafeWeights(f"{folder}: not a whole safetensors file ({error}). Download or convert it again.") from error
+        raise UnsafeWeights(
+            f"{folder}: not a whole safetensors file ({error}). Download or convert it again."
+        ) from error
     except READ_ERRORS as error:
-        raise ModelError(f"{folder}: transformers cannot load it ({_first_line(error)}). Check its config.json.") from error
+        raise ModelError(
+            f"{folder}: transformers cannot load it ({_first_line(error)}). Check its config.json."
+        ) from error
     _check_complete(net, told, folder)
     return _base(net)
 
@@ -167,5 +179,3 @@ def _name(folder: Path, spec: str) -> str:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-

@@ -127,7 +127,12 @@ def _download(repository: str, revision: str | None, commit: str | None) -> tupl
                 refuse_code(first.parent)
     except ModelError:
         raise
-    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.EntryNotFoundError, errors.HFValidationError) as error:
+    except (
+        errors.RepositoryNotFoundError,
+        errors.RevisionNotFoundError,
+        errors.EntryNotFoundError,
+        errors.HFValidationError,
+    ) as error:
         if isinstance(error, errors.LocalEntryNotFoundError):
             raise _unreachable(where, error) from error
         raise ModelNotFound(

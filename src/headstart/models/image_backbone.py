@@ -88,7 +88,9 @@ class ImageBackbone(Backbone):
         height, width = self.preprocess.size
         features = self(torch.full((1, 3, height, width), 127, dtype=torch.uint8))
         if features.ndim != 2:
-            raise ModelError(f"{self.card.name}: gives features of shape {tuple(features.shape)}, not one row per picture. Use another model.")
+            raise ModelError(
+                f"{self.card.name}: gives features of shape {tuple(features.shape)}, not one row per picture. Use another model."
+            )
         return features
 
 

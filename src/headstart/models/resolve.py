@@ -68,7 +68,9 @@ def rebuild(description: Mapping[str, Any], weights: Mapping[str, Tensor] | None
 def _local(folder: Path, spec: str) -> Backbone:
     folder = _without_scheme(folder)
     if folder.is_file():
-        raise ModelNotFound(f"{folder}: a file, not a model folder. Give its folder, or torchvision:NAME={folder.name} for torchvision weights.")
+        raise ModelNotFound(
+            f"{folder}: a file, not a model folder. Give its folder, or torchvision:NAME={folder.name} for torchvision weights."
+        )
     if not folder.is_dir():
         raise ModelNotFound(f"{spec}: no such model or folder. Give {FORMS}.")
     if (folder / "modules.json").is_file() or "model_type" in read_config(folder / "config.json"):

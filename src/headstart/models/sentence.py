@@ -45,7 +45,9 @@ def pooling_of(folder: Path) -> Pooling:
         elif kind == "Normalize":
             normalise = True
         elif kind != "Dropout":
-            raise ModelError(f"{folder}: its module {kind} (modules.json) is not supported. Use another sentence model.")
+            raise ModelError(
+                f"{folder}: its module {kind} (modules.json) is not supported. Use another sentence model."
+            )
     return Pooling(modes, normalise)
 
 
@@ -79,7 +81,9 @@ def _modes(path: Path) -> tuple[str, ...]:
         modes = tuple(mode for flag, mode in FLAGS.items() if values.get(f"pooling_mode_{flag}"))
     unknown = [mode for mode in modes if mode not in POOLINGS]
     if unknown or not modes:
-        raise ModelError(f"{path}: pooling {', '.join(unknown) or 'not given'} is not known. Use another sentence model.")
+        raise ModelError(
+            f"{path}: pooling {', '.join(unknown) or 'not given'} is not known. Use another sentence model."
+        )
     return modes
 
 
@@ -88,7 +92,9 @@ def _modules(folder: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     try:
-        modules: list[dict[str, Any]] = sorted(json.loads(path.read_text(encoding="utf-8")), key=lambda module: module["idx"])
+        modules: list[dict[str, Any]] = sorted(
+            json.loads(path.read_text(encoding="utf-8")), key=lambda module: module["idx"]
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: broken ({error}). Download the model again.") from error
     return modules

@@ -134,7 +134,11 @@ class TextBackbone(Backbone):
 
         net: Any = self.net
         return TextBackbone(
-            build(net.config), preprocess=self.preprocess, card=self.card.random_twin(), pooling=self.pooling, stages=self.stages
+            build(net.config),
+            preprocess=self.preprocess,
+            card=self.card.random_twin(),
+            pooling=self.pooling,
+            stages=self.stages,
         )
 
     def _cut(self) -> tuple[Stage, ...]:

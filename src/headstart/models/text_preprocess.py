@@ -38,7 +38,9 @@ class TextPreprocess:
     def __init__(self, tokenizer: Any, *, max_length: int, lower: bool = False) -> None:
         """Wrap a transformers tokenizer; raises ModelError for one without a fast implementation."""
         if not getattr(tokenizer, "is_fast", False):
-            raise ModelError(f"{type(tokenizer).__name__}: has no fast tokenizer (tokenizer.json). Convert it with transformers first.")
+            raise ModelError(
+                f"{type(tokenizer).__name__}: has no fast tokenizer (tokenizer.json). Convert it with transformers first."
+            )
         self.tokenizer, self.max_length, self.lower = tokenizer, max_length, lower
         self._fast = type(tokenizer.backend_tokenizer).from_str(tokenizer.backend_tokenizer.to_str())
         self._fast.no_padding()
@@ -59,7 +61,9 @@ class TextPreprocess:
         if not encoding.ids:
             return Tokens(np.array([self._empty], dtype=np.int64), np.zeros(1, dtype=np.int64), False)
         return Tokens(
-            np.array(encoding.ids, dtype=np.int64), np.array(encoding.type_ids, dtype=np.int64), bool(encoding.overflowing)
+            np.array(encoding.ids, dtype=np.int64),
+            np.array(encoding.type_ids, dtype=np.int64),
+            bool(encoding.overflowing),
         )
 
     def collate(self, prepared: Sequence[Any]) -> dict[str, Tensor]:
@@ -103,7 +107,9 @@ def read_tokenizer(folder: Path) -> Any:
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError, ImportError, AttributeError) as error:
-        raise ModelError(f"{folder}: no usable tokenizer ({_first_line(error)}). Add tokenizer.json and tokenizer_config.json.") from error
+        raise ModelError(
+            f"{folder}: no usable tokenizer ({_first_line(error)}). Add tokenizer.json and tokenizer_config.json."
+        ) from error
 
 
 def _first_line(error: BaseException) -> str:

@@ -25,11 +25,15 @@ class HubImageBackbone(ImageBackbone):
     `ForImageClassification` puts its linear layer on.
     """
 
-    def __init__(self, net: nn.Module, *, preprocess: ImagePreprocess, card: SourceCard, stages: tuple[Stage, ...] | None = None) -> None:
+    def __init__(
+        self, net: nn.Module, *, preprocess: ImagePreprocess, card: SourceCard, stages: tuple[Stage, ...] | None = None
+    ) -> None:
         """`net` is a base model of transformers."""
         config: Any = net.config
         patch = getattr(config, "patch_size", None)
-        super().__init__(net, preprocess=preprocess, card=card, patch=patch if isinstance(patch, int) else None, stages=stages)
+        super().__init__(
+            net, preprocess=preprocess, card=card, patch=patch if isinstance(patch, int) else None, stages=stages
+        )
 
     def pooled(self, pixels: Tensor) -> Tensor:
         """The pooled output, or the first token's last state."""
@@ -56,7 +60,9 @@ class HubImageBackbone(ImageBackbone):
         from headstart.models.from_transformers import build
 
         net: Any = self.net
-        return HubImageBackbone(build(net.config), preprocess=self.preprocess, card=self.card.random_twin(), stages=self.stages)
+        return HubImageBackbone(
+            build(net.config), preprocess=self.preprocess, card=self.card.random_twin(), stages=self.stages
+        )
 
 
 def processor_file(folder: Path) -> Path | None:
@@ -98,7 +104,9 @@ def from_processor(processor: Any, where: str) -> ImagePreprocess:
     if size is None and fit == "exact":
         size = resize
     if size is None:
-        raise ModelError(f"{where}: its pictures would differ in size (no crop). Set do_center_crop in its preprocessor_config.json.")
+        raise ModelError(
+            f"{where}: its pictures would differ in size (no crop). Set do_center_crop in its preprocessor_config.json."
+        )
     scale = float(processor.rescale_factor) if processor.do_rescale else 1.0
     normal = bool(processor.do_normalize)
     return ImagePreprocess(
@@ -120,7 +128,9 @@ def _resize(processor: Any) -> tuple[tuple[int, int], Fit]:
     if size.get("height") and size.get("width"):
         return (int(size["height"]), int(size["width"])), "exact"
     given = ", ".join(name for name, value in size.items() if value)
-    raise ModelError(f"{type(processor).__name__}: resizing by {given} is not supported. Use a model with a fixed input size.")
+    raise ModelError(
+        f"{type(processor).__name__}: resizing by {given} is not supported. Use a model with a fixed input size."
+    )
 
 
 def _side(size: Any) -> tuple[int, int]:

@@ -36,13 +36,17 @@ def find_weights(folder: Path) -> list[Path]:
         names = sorted(set(read_config(index).get("weight_map", {}).values()))
         missing = [name for name in names if not (folder / name).is_file()]
         if missing or not names:
-            raise ModelNotFound(f"{folder}: {index.name} names weights that are not there ({', '.join(missing[:3])}). Download again.")
+            raise ModelNotFound(
+                f"{folder}: {index.name} names weights that are not there ({', '.join(missing[:3])}). Download again."
+            )
         return [folder / name for name in names]
     found = sorted(folder.glob("*.safetensors"))
     if len(found) == 1:
         return found
     if found:
-        raise ModelNotFound(f"{folder}: several weights files ({', '.join(path.name for path in found[:4])}). Name one model.safetensors.")
+        raise ModelNotFound(
+            f"{folder}: several weights files ({', '.join(path.name for path in found[:4])}). Name one model.safetensors."
+        )
     for path in sorted(folder.iterdir()):
         if path.suffix in PICKLES:
             raise UnsafeWeights(f"{path}: pickled weights can run code and are not loaded. {how_to_convert(path)}")
@@ -54,7 +58,9 @@ def refuse_pickle(path: Path) -> None:
     if not path.is_file():
         raise ModelNotFound(f"{path}: no such weights file. Check the path.")
     if path.suffix != ".safetensors":
-        raise UnsafeWeights(f"{path}: not a safetensors file; pickled weights can run code and are not loaded. {how_to_convert(path)}")
+        raise UnsafeWeights(
+            f"{path}: not a safetensors file; pickled weights can run code and are not loaded. {how_to_convert(path)}"
+        )
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -75,7 +81,9 @@ def refuse_code(folder: Path) -> None:
     for path in (folder / name for name in CONFIGURATIONS):
         values = read_config(path) if path.is_file() else {}
         if values.get("auto_map") or values.get("trust_remote_code"):
-            raise UnsafeWeights(f"{path}: asks for code that comes with the model (auto_map), which is never run. Choose another model.")
+            raise UnsafeWeights(
+                f"{path}: asks for code that comes with the model (auto_map), which is never run. Choose another model."
+            )
 
 
 def weights_sha256(paths: Iterable[Path]) -> str:
@@ -92,19 +100,25 @@ def load_exactly(net: nn.Module, tensors: Mapping[str, Tensor], *, heads: Iterab
     own = net.state_dict()
     missing = [name for name in own if name not in tensors and not name.endswith(NOT_NEEDED)]
     heads = tuple(f"{name}." for name in heads)
-    unexpected = [name for name in tensors if name not in own and not name.startswith(heads) and not name.endswith(NOT_NEEDED)]
+    unexpected = [
+        name for name in tensors if name not in own and not name.startswith(heads) and not name.endswith(NOT_NEEDED)
+    ]
     misfits = [name for name in own if name in tensors and own[name].shape != tensors[name].shape]
     if missing or unexpected or misfits:
         faults = (("missing", missing), ("left over", unexpected), ("of another shape", misfits))
         told = "; ".join(f"{len(names)} {what} ({_some(names)})" for what, names in faults if names)
-        raise ModelError(f"{where}: the weights do not fit the architecture: {told}. Check the architecture in its configuration.")
+        raise ModelError(
+            f"{where}: the weights do not fit the architecture: {told}. Check the architecture in its configuration."
+        )
     net.load_state_dict({name: tensor for name, tensor in tensors.items() if name in own}, strict=False)
 
 
 def fits(net: nn.Module, tensors: Mapping[str, Tensor]) -> bool:
     """Whether `tensors` hold every weight that `net` needs, under its names and in its shapes."""
     own = net.state_dict()
-    return all(name.endswith(NOT_NEEDED) or (name in tensors and tensors[name].shape == own[name].shape) for name in own)
+    return all(
+        name.endswith(NOT_NEEDED) or (name in tensors and tensors[name].shape == own[name].shape) for name in own
+    )
 
 
 def _some(names: list[str]) -> str:

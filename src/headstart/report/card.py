@@ -31,7 +31,10 @@ def _front_matter(result: Result) -> str:
         **_licence(result.chosen.get("card", {}).get("licence")),
         "library_name": "headstart",
         "tags": ["headstart", "transfer-learning", str(modality)],
-        "metrics": [words.main_metric(result), *(name for name in result.test["transfer"] if name != words.main_metric(result))],
+        "metrics": [
+            words.main_metric(result),
+            *(name for name in result.test["transfer"] if name != words.main_metric(result)),
+        ],
     }
     if modality in PIPELINES:
         values["pipeline_tag"] = PIPELINES[modality]
@@ -47,7 +50,16 @@ def _licence(name: str | None) -> dict[str, str]:
     if not name:
         return {"license": "unknown"}
     known = name.lower()
-    if known in ("apache-2.0", "mit", "bsd-3-clause", "cc-by-4.0", "cc-by-nc-4.0", "cc-by-sa-4.0", "cc0-1.0", "openrail"):
+    if known in (
+        "apache-2.0",
+        "mit",
+        "bsd-3-clause",
+        "cc-by-4.0",
+        "cc-by-nc-4.0",
+        "cc-by-sa-4.0",
+        "cc0-1.0",
+        "openrail",
+    ):
         return {"license": known}
     return {"license": "other", "license_name": name}
 
@@ -113,7 +125,10 @@ def _evidence(result: Result) -> str:
         lines += ["", escaped(result.verdict["sentence"])]
     if result.calibration:
         before, after = result.calibration["ece_before"], result.calibration["ece_after"]
-        lines += ["", f"Expected calibration error: {words.share(before)} before, {words.share(after)} after temperature scaling."]
+        lines += [
+            "",
+            f"Expected calibration error: {words.share(before)} before, {words.share(after)} after temperature scaling.",
+        ]
     return "\n".join(lines)
 
 
@@ -126,7 +141,9 @@ def _cell(name: str, figure: Any) -> str:
 
 def _limits(result: Result) -> str:
     found = [f"- **{escaped(caution.title)}.** {escaped(caution.text)}" for caution in cautions(result, {})]
-    found.append("- The figures hold for data like the test data. On other cameras, sources or times, run `headstart evaluate` first.")
+    found.append(
+        "- The figures hold for data like the test data. On other cameras, sources or times, run `headstart evaluate` first."
+    )
     return "## Limits\n\n" + "\n".join(found)
 
 

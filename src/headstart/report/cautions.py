@@ -6,7 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from headstart.report.words import count, main_figure, metric_title, no_verdict_why, nouns, percent, right_text, share, signed
+from headstart.report.words import (
+    count,
+    main_figure,
+    metric_title,
+    no_verdict_why,
+    nouns,
+    percent,
+    right_text,
+    share,
+    signed,
+)
 from headstart.run.result import Result
 
 
@@ -37,7 +47,9 @@ def _verdict(result: Result, audit: Audit) -> Caution | None:
             f"Whether transfer helped is not known, because {no_verdict_why(result)}.",
         )
     if result.verdict["word"] == "hurt":
-        return Caution("Transfer hurt", "Training the same network from scratch did better here. Try other sources with --model.")
+        return Caution(
+            "Transfer hurt", "Training the same network from scratch did better here. Try other sources with --model."
+        )
     return None
 
 
@@ -45,7 +57,10 @@ def _controls(result: Result, audit: Audit) -> Caution | None:
     transfer = main_figure(result)
     if not transfer or transfer.get("low") is None:
         return None
-    names = {"random-frozen": "a probe on random weights", "floor-classical": result.floor_names.get("floor-classical", "")}
+    names = {
+        "random-frozen": "a probe on random weights",
+        "floor-classical": result.floor_names.get("floor-classical", ""),
+    }
     for role, what in names.items():
         figure = main_figure(result, role)
         if figure and figure.get("value") is not None and figure["value"] >= transfer["low"]:
@@ -70,7 +85,11 @@ def _unmeasured(result: Result, audit: Audit) -> Caution | None:
     names = result.task.get("labels_without_figures") or []
     if not names:
         return None
-    return Caution("Classes without figures", f"Too few examples to measure: {_some(names)}. The model may predict them; how well is not known.", mild=True)
+    return Caution(
+        "Classes without figures",
+        f"Too few examples to measure: {_some(names)}. The model may predict them; how well is not known.",
+        mild=True,
+    )
 
 
 def _calibration(result: Result, audit: Audit) -> Caution | None:
@@ -115,7 +134,11 @@ def _failed(result: Result, audit: Audit) -> Caution | None:
         return None
     first = failed[0]
     what = f"{first['strategy']} on {first['backbone']}"
-    return Caution(f"{count(len(failed), 'trial', 'trials')} failed", f"First {what}: {first['error']}. The others are not affected.", mild=True)
+    return Caution(
+        f"{count(len(failed), 'trial', 'trials')} failed",
+        f"First {what}: {first['error']}. The others are not affected.",
+        mild=True,
+    )
 
 
 def _leaks(result: Result, audit: Audit) -> Caution | None:
@@ -136,7 +159,10 @@ def _conflicts(result: Result, audit: Audit) -> Caution | None:
         return None
     parts = [f"{count(len(equal), 'group', 'groups')} of equal ones, set aside"] if equal else []
     parts += [f"{count(len(near), 'group', 'groups')} of near-duplicates, kept"] if near else []
-    return Caution("The same example under different labels", f"Found {' and '.join(parts)}. They are listed in audit.json; mend the labels.")
+    return Caution(
+        "The same example under different labels",
+        f"Found {' and '.join(parts)}. They are listed in audit.json; mend the labels.",
+    )
 
 
 def _set_aside(result: Result, audit: Audit) -> Caution | None:
@@ -151,7 +177,10 @@ def _set_aside(result: Result, audit: Audit) -> Caution | None:
 def _metric(result: Result, audit: Audit) -> Caution | None:
     if result.test["transfer"].get(result.task["metric"], {}).get("value") is not None:
         return None
-    return Caution("The chosen metric is not defined", f"{metric_title(result.task['metric'])} could not be measured on the test data; {right_text(result)}.")
+    return Caution(
+        "The chosen metric is not defined",
+        f"{metric_title(result.task['metric'])} could not be measured on the test data; {right_text(result)}.",
+    )
 
 
 def _some(names: list[str], shown: int = 8) -> str:

@@ -7,7 +7,13 @@ from typing import Any
 
 from headstart.run.result import Result
 
-FLAGS = {"metric": "--metric", "trials": "--trials", "device": "--device", "precision": "--precision", "control": "--control"}
+FLAGS = {
+    "metric": "--metric",
+    "trials": "--trials",
+    "device": "--device",
+    "precision": "--precision",
+    "control": "--control",
+}
 USUAL = {"device": "auto", "precision": "auto", "control": "scratch"}
 REPEATED = {"models": "--model", "strategies": "--strategy"}
 

@@ -98,7 +98,10 @@ def fared(classes: Sequence[str], rows: Sequence[PredictionRow]) -> list[Fared]:
 
 
 def _fared(name: str, true: int, called: int, hits: int) -> Fared:
-    recall, precision = ({"value": x.value, "low": x.low, "high": x.high, "n": x.n} for x in (proportion(hits, true), proportion(hits, called)))
+    recall, precision = (
+        {"value": x.value, "low": x.low, "high": x.high, "n": x.n}
+        for x in (proportion(hits, true), proportion(hits, called))
+    )
     told = (*_told(hits, recall, "no example"), *_told(hits, precision, "never predicted"))
     return Fared(name, true, recall, precision, *told)
 

@@ -16,10 +16,16 @@ ROWS_SHOWN = 20
 
 def html_summary(result: Result) -> str:
     """The answer of a run in short: the sentence, the comparison, what to watch out for."""
-    return environment().get_template("notebook.html.jinja").render(answer=answer(result), result=result, cautions=cautions(result, {}))
+    return (
+        environment()
+        .get_template("notebook.html.jinja")
+        .render(answer=answer(result), result=result, cautions=cautions(result, {}))
+    )
 
 
 def html_predictions(predictions: Predictions) -> str:
     """The first predictions as a table; what could not be read stands there with its reason."""
     shown = predictions.rows[:ROWS_SHOWN]
-    return environment().get_template("predictions.html.jinja").render(rows=shown, rest=len(predictions.rows) - len(shown))
+    return (
+        environment().get_template("predictions.html.jinja").render(rows=shown, rest=len(predictions.rows) - len(shown))
+    )

@@ -41,15 +41,19 @@ def write_report(
 def render(story: Story) -> str:
     """The page as HTML."""
     views = ((panel, panel.view(story)) for panel in PANELS)
-    return environment().get_template("page.html.jinja").render(
-        result=story.result,
-        folder=story.folder_name,
-        answer=answer(story.result),
-        cautions=cautions(story.result, story.audit),
-        panels=[(panel, view) for panel, view in views if view is not None],
-        one=words.nouns(story.result)[0],
-        many=words.nouns(story.result)[1],
-        tested_on=words.tested_on(story.result),
+    return (
+        environment()
+        .get_template("page.html.jinja")
+        .render(
+            result=story.result,
+            folder=story.folder_name,
+            answer=answer(story.result),
+            cautions=cautions(story.result, story.audit),
+            panels=[(panel, view) for panel, view in views if view is not None],
+            one=words.nouns(story.result)[0],
+            many=words.nouns(story.result)[1],
+            tested_on=words.tested_on(story.result),
+        )
     )
 
 
@@ -86,9 +90,15 @@ def comparison(result: Result) -> dict[str, Any]:
 def environment() -> Environment:
     """The templates; whatever is put into them is escaped."""
     templates = Environment(
-        loader=PackageLoader("headstart.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+        loader=PackageLoader("headstart.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
     )
-    templates.filters.update(share=words.share, unbroken=unbroken, tick=tick, capfirst=capfirst, shell=shlex.quote, python=json.dumps)
+    templates.filters.update(
+        share=words.share, unbroken=unbroken, tick=tick, capfirst=capfirst, shell=shlex.quote, python=json.dumps
+    )
     return templates
 
 

@@ -39,7 +39,14 @@ def ranking(story: Story) -> View | None:
     figures = [{"value": entry["score"], "low": entry["low"], "high": entry["high"]} for entry in entries]
     scale = chart.axis(figures)
     strips = [
-        chart.strip(scale, figure, label=entry["backbone"], note=_source_note(entry), text=words.share(figure), strong=entry["chosen"])
+        chart.strip(
+            scale,
+            figure,
+            label=entry["backbone"],
+            note=_source_note(entry),
+            text=words.share(figure),
+            strong=entry["chosen"],
+        )
         for entry, figure in zip(entries, figures, strict=True)
     ]
     why = next((entry["why"] for entry in entries if entry.get("why")), "")
@@ -108,7 +115,11 @@ def _higher(name: str) -> bool:
 def _metric_cell(name: str, figure: Mapping[str, Any] | None) -> View:
     if figure is None:
         return {"value": "–", "span": "", "method": "not measured"}
-    return {"value": words.metric_value(name, figure.get("value")), "span": words.metric_span(name, figure), "method": figure["method"]}
+    return {
+        "value": words.metric_value(name, figure.get("value")),
+        "span": words.metric_span(name, figure),
+        "method": figure["method"],
+    }
 
 
 def matrix(story: Story) -> View | None:
@@ -137,7 +148,11 @@ def classes(story: Story) -> View | None:
     found = confusion.fared(story.result.task["classes"], story.rows)
     scale = chart.axis([{"value": 0.0}, {"value": 1.0}])
     rows = [
-        {"class": one, "strip": chart.strip(scale, one.recall, label=one.name, note="", text=one.recall_text, strong=True)} for one in found
+        {
+            "class": one,
+            "strip": chart.strip(scale, one.recall, label=one.name, note="", text=one.recall_text, strong=True),
+        }
+        for one in found
     ]
     unmeasured = set(story.result.task.get("labels_without_figures") or ())
     return {
@@ -197,7 +212,12 @@ def _groups(found: Mapping[str, Any]) -> list[View]:
     """Groups of examples that are alike, by kind."""
     kinds = {"exact_duplicates": "Exact duplicates", "near_duplicates": "Near-duplicates"}
     told = [
-        {"title": title, "number": len(found[key]), "members": sum(map(len, found[key])), "groups": [", ".join(group) for group in found[key][:5]]}
+        {
+            "title": title,
+            "number": len(found[key]),
+            "members": sum(map(len, found[key])),
+            "groups": [", ".join(group) for group in found[key][:5]],
+        }
         for key, title in kinds.items()
         if found.get(key)
     ]

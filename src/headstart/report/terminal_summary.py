@@ -53,7 +53,13 @@ def summary_text(result: Result, *, report: str | None = None, width: int = 80) 
 
 def _lines(result: Result, report: str | None, width: int) -> list[Line]:
     lines = [Line(line, "strong") for line in wrap(words.clean(words.headline(result)), width)]
-    for part in (_ranking(result, width), _trials(result, width), _test(result, width), _calibration(result), _watch(result, width)):
+    for part in (
+        _ranking(result, width),
+        _trials(result, width),
+        _test(result, width),
+        _calibration(result),
+        _watch(result, width),
+    ):
         lines += [Line(""), *part] if part and part[0].tone == "strong" else part
     if report:
         # A path is for copying: it is not cut, whatever its length.
@@ -66,7 +72,9 @@ def _labelled(label: str, text: str) -> str:
 
 
 def _ranking(result: Result, width: int) -> list[Line]:
-    lines = [Line(cut(_labelled("Sources", f"leave-one-out accuracy on training {words.nouns(result)[1]}"), width), "strong")]
+    lines = [
+        Line(cut(_labelled("Sources", f"leave-one-out accuracy on training {words.nouns(result)[1]}"), width), "strong")
+    ]
     figures = [{"value": entry["score"], "low": entry["low"], "high": entry["high"]} for entry in result.ranking]
     lines += list(_strips([entry["backbone"] for entry in result.ranking][:RANKED], figures[:RANKED], width))
     if len(result.ranking) > RANKED:
@@ -76,7 +84,11 @@ def _ranking(result: Result, width: int) -> list[Line]:
 
 def _trials(result: Result, width: int) -> list[Line]:
     failed = sum(1 for trial in result.trials if trial.get("error"))
-    told = f"{len(result.trials)} run" + (f", {failed} failed" if failed else "") + f"; chosen: {words.chosen_text(result)}"
+    told = (
+        f"{len(result.trials)} run"
+        + (f", {failed} failed" if failed else "")
+        + f"; chosen: {words.chosen_text(result)}"
+    )
     lines = [Line(cut(_labelled("Trials", words.clean(told)), width), "strong")]
     metric = result.task["metric"]
     better = max if result.task["higher_is_better"] else min
@@ -95,7 +107,9 @@ def _test(result: Result, width: int) -> list[Line]:
     return lines
 
 
-def _strips(names: Sequence[str], figures: Sequence[Mapping[str, Any]], width: int, *, axis: bool = False) -> Iterator[Line]:
+def _strips(
+    names: Sequence[str], figures: Sequence[Mapping[str, Any]], width: int, *, axis: bool = False
+) -> Iterator[Line]:
     """Each name with its figure and a dot with its interval, the first one strong."""
     scale = chart.axis(figures)
     texts = [words.share(figure) for figure in figures]
@@ -104,10 +118,14 @@ def _strips(names: Sequence[str], figures: Sequence[Mapping[str, Any]], width: i
     for number, (name, text, figure) in enumerate(zip(names, texts, figures, strict=True)):
         drawn = _drawn(scale, figure, room)
         label = cut(words.clean(name), name_width)
-        yield Line(f"  {label:<{name_width}}  {text:<{text_width}}  {drawn}".rstrip(), "plain" if number == 0 else "soft")
+        yield Line(
+            f"  {label:<{name_width}}  {text:<{text_width}}  {drawn}".rstrip(), "plain" if number == 0 else "soft"
+        )
     if axis and room > 12:
         ends = f"{scale.low * 100:g}", f"{scale.high * 100:g} %"
-        yield Line(" " * (name_width + text_width + 6) + ends[0] + " " * (room - len(ends[0]) - len(ends[1])) + ends[1], "soft")
+        yield Line(
+            " " * (name_width + text_width + 6) + ends[0] + " " * (room - len(ends[0]) - len(ends[1])) + ends[1], "soft"
+        )
 
 
 def _drawn(scale: chart.Axis, figure: Mapping[str, Any], room: int) -> str:

@@ -20,7 +20,9 @@ from headstart.runtime import peak_memory_mib
 class Run:
     """One fit's folder with its journal, clock and listeners."""
 
-    def __init__(self, folder: Path | None, options: Mapping[str, Any], *, budget_s: float | None, listener: Listener) -> None:
+    def __init__(
+        self, folder: Path | None, options: Mapping[str, Any], *, budget_s: float | None, listener: Listener
+    ) -> None:
         """Open `folder` (a temporary one where None), taking up what an earlier attempt with the same options left.
 
         Raises RunError where the folder holds something else.
@@ -39,7 +41,9 @@ class Run:
         if not started:
             others = [path.name for path in self.folder.iterdir() if path.name not in ("log.jsonl", "journal.jsonl")]
             if others:
-                raise RunError(f"{self.folder}: holds other files ({', '.join(sorted(others)[:3])}). Choose another --out, or empty it.")
+                raise RunError(
+                    f"{self.folder}: holds other files ({', '.join(sorted(others)[:3])}). Choose another --out, or empty it."
+                )
             self.journal.append("start", options=options)
             return
         before = started[0]["options"]

@@ -1,4 +1,4 @@
-"""`predictions.csv`: every test example with its true and predicted labels and the probabilities behind them.
+r"""`predictions.csv`: every test example with its true and predicted labels and the probabilities behind them.
 
 Columns: `id`, `true`, `predicted`, `confidence`, `fold`, then one probability per class, `p:NAME`. Several labels are
 joined with `;`; a `;` or `\\` inside a name is written `\\;` or `\\\\`. A text that a spreadsheet would run as a formula

@@ -68,7 +68,9 @@ class Result:
     def read(cls, path: Path) -> Result:
         """Read a result; raises RunError where there is none or a newer version wrote it."""
         if not path.is_file():
-            raise RunError(f"{path.parent}: no result.json, so no finished run. Run the same `headstart fit` to finish it.")
+            raise RunError(
+                f"{path.parent}: no result.json, so no finished run. Run the same `headstart fit` to finish it."
+            )
         values = read_json(path)
         if values.get("schema_version") != SCHEMA_VERSION:
             raise RunError(

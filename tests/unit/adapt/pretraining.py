@@ -8,10 +8,10 @@ import numpy as np
 import timm
 import torch
 from PIL import Image
+from tests.pictures import save
 
 from headstart.events import Event, Progress
 from headstart.files import write_json, write_tensors
-from tests.pictures import save
 
 TINY = {"channels": [8, 8, 16, 16], "stem_width": 8}
 RECIPE = {"architecture": "resnet10t", "model_args": TINY, "size": 32, "batch_size": 16, "precision": "fp32"}

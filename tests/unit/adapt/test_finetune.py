@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from tests.fakes import CPU, TinyBackbone, stripes, workbench
 
 from headstart.adapt.examples import prepare_examples
 from headstart.adapt.finetune import Recipe, cosine, optimizer_for, predict_logits, seconds_per_step, train
 from headstart.adapt.network import Network, freeze_below, hold_statistics
 from headstart.tasks import TASKS
-from tests.fakes import CPU, TinyBackbone, stripes, workbench
 
 TASK = TASKS["single"]
 
@@ -86,7 +86,12 @@ def test_stops_when_nothing_gets_better(tmp_path):
     network, examples, targets = _setup(tmp_path)
     recipe = Recipe(epochs=30, learning_rate=0.0, head_learning_rate=0.0)
     trained = _train(
-        network, examples, np.arange(16), targets[:16], recipe, validation=(np.arange(16, 32), lambda logits: (0.5, 0.0))
+        network,
+        examples,
+        np.arange(16),
+        targets[:16],
+        recipe,
+        validation=(np.arange(16, 32), lambda logits: (0.5, 0.0)),
     )
     assert trained.best_epoch == 0
     assert len(trained.history) == 1 + 10

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import timm
 import torch
+from tests.pictures import picture, zipped
+from tests.unit.adapt.pretraining import RECIPE, stripes_folder, teacher_folder
 from timm.data import create_transform, resolve_model_data_config
 
 from headstart.adapt.pretrain_job import pretrain
@@ -22,8 +24,6 @@ from headstart.features.reference import read_reference
 from headstart.files import read_json, read_tensors, sha256_file, write_json, write_tensors
 from headstart.models.card import SourceCard
 from headstart.models.resolve import load_backbone
-from tests.pictures import picture, zipped
-from tests.unit.adapt.pretraining import RECIPE, stripes_folder, teacher_folder
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_matrices_are_in_half_precision_without_a_head(made):
 
 
 def test_the_card_says_how_it_was_made(made):
-    photos, archive, teacher, out = made
+    _photos, archive, teacher, out = made
     card = load_backbone(out).card
     assert card.name == "Stripes"
     assert card.domain == "stripes"

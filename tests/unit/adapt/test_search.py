@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from tests.fakes import folds_of, workbench
 
 from headstart.adapt.ledger import Ledger
 from headstart.adapt.proving import Outer, prove_split, refit_winner
@@ -16,7 +17,6 @@ from headstart.adapt.trial import Spec, Trial, Validated
 from headstart.data.modality import MODALITIES
 from headstart.run.clock import BudgetClock
 from headstart.run.journal import Journal
-from tests.fakes import folds_of, workbench
 
 ALL = tuple(STRATEGIES)
 

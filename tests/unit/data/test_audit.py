@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageEnhance
+from tests.pictures import class_folders, picture, png_header_only, save
+
 from headstart.data.audit import audit
 from headstart.data.audit_looks import CHUNK
 from headstart.data.check import check
@@ -15,9 +18,6 @@ from headstart.data.dataset import Dataset
 from headstart.data.read import read
 from headstart.errors import DataError
 from headstart.events import Event, Progress
-from PIL import Image, ImageEnhance
-
-from tests.pictures import class_folders, picture, png_header_only, save
 
 
 def texts(items: list[str], labels: list[str] | None, parts: list[str] | None = None) -> Dataset:
@@ -113,7 +113,12 @@ def test_leaks_cost_the_training_example_never_the_test_one(tmp_path: Path) -> N
     shutil.copy(tmp_path / "val/ants/0.png", tmp_path / "train/ants/from_val.png")
     shutil.copy(tmp_path / "test/ants/2.png", tmp_path / "test/ants/double.png")
     found = check(tmp_path)
-    assert set(reasons(found)) == {"train/ants/leak.png", "val/bees/leak.png", "train/bees/near.png", "train/ants/from_val.png"}
+    assert set(reasons(found)) == {
+        "train/ants/leak.png",
+        "val/bees/leak.png",
+        "train/bees/near.png",
+        "train/ants/from_val.png",
+    }
     kinds = {train: (test, kind) for train, test, kind in found.leaks}
     assert kinds["train/bees/near.png"] == ("test/bees/0.png", "near")
     assert kinds["train/ants/leak.png"] == ("test/ants/0.png", "exact")
@@ -139,7 +144,7 @@ def test_near_duplicates_are_kept_together_and_their_labels_compared(tmp_path: P
     save(root / "ants" / "bright.png", ImageEnhance.Brightness(base).enhance(1.08))
     found = check(root)
     assert found.aside == ()
-    cluster = {found.near[place] for place, row in enumerate(found.keep) if "0.png" == read(root).ids[row][-5:]}
+    cluster = {found.near[place] for place, row in enumerate(found.keep) if read(root).ids[row][-5:] == "0.png"}
     group = ("ants/0.png", "ants/bright.png", "ants/small.png", "bees/pressed.jpg")
     assert found.alike == (group,)
     assert len(cluster) == 2
@@ -192,7 +197,11 @@ def test_fewer_than_two_usable_classes_stops_in_one_line(tmp_path: Path, broken:
     else:
         (tmp_path / "dog").mkdir()
         (tmp_path / "dog" / "0.png").write_bytes(b"junk")
-    says = {"second class": "one class only, 'cat'", "everything": "none of 2 examples can be read", "bomb alone": "megapixels"}
+    says = {
+        "second class": "one class only, 'cat'",
+        "everything": "none of 2 examples can be read",
+        "bomb alone": "megapixels",
+    }
     with pytest.raises(DataError, match=says[broken]) as caught:
         check(tmp_path)
     assert "\n" not in str(caught.value)
@@ -200,7 +209,7 @@ def test_fewer_than_two_usable_classes_stops_in_one_line(tmp_path: Path, broken:
 
 
 def test_one_class_only_stops(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="one class only, 'ants'.*second class"):
+    with pytest.raises(DataError, match=r"one class only, 'ants'.*second class"):
         check(class_folders(tmp_path, classes=("ants",)))
     assert len(audit(read(tmp_path), for_training=False).keep) == 4
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from tests.pictures import picture, png_header_only, save
+
 from headstart.data import image_augment, image_floor, images
 from headstart.data.image_look import audit_one, describe, same
 from headstart.errors import DataError
-from PIL import Image
-
-from tests.pictures import picture, png_header_only, save
 
 
 def test_rgb_is_left_as_it_is(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_picture_cut_short_is_an_error(tmp_path: Path, suffix: str) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     for reader in (images.decode, audit_one):
-        with pytest.raises(DataError, match="broken picture|not a picture"):
+        with pytest.raises(DataError, match=r"broken picture|not a picture"):
             reader(path)
 
 

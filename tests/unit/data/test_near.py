@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from headstart.data import image_near, text_near
 from headstart.data.clusters import Clusters
 from headstart.data.image_look import sketch
-from PIL import Image
 
 MIB = 2**20
 

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tests.pictures import picture, save
+
 from headstart.data.audit import audit
 from headstart.data.images import decode
 from headstart.data.read import Columns, read, read_inputs
 from headstart.errors import DataError, OptionError
-
-from tests.pictures import picture, save
 
 
 def test_pandas(tmp_path: Path) -> None:
@@ -52,7 +52,9 @@ def test_hugging_face_texts_with_class_names_and_parts() -> None:
 
 
 def test_hugging_face_pictures_stay_encoded_until_asked_for(tmp_path: Path) -> None:
-    features = datasets.Features({"image": datasets.Image(), "label": datasets.Sequence(datasets.ClassLabel(names=["a", "b"]))})
+    features = datasets.Features(
+        {"image": datasets.Image(), "label": datasets.Sequence(datasets.ClassLabel(names=["a", "b"]))}
+    )
     rows: dict[str, Any] = {"image": [picture(1), picture(2)], "label": [[0, 1], []]}
     data = read(datasets.Dataset.from_dict(rows, features=features))
     assert (data.modality, data.kind, data.labels) == ("image", "multi", [("a", "b"), ()])
@@ -62,7 +64,9 @@ def test_hugging_face_pictures_stay_encoded_until_asked_for(tmp_path: Path) -> N
 
 def test_hugging_face_writes_its_class_names_into_parquet(tmp_path: Path) -> None:
     features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["neg", "pos"])})
-    datasets.Dataset.from_dict({"text": ["a", "b"], "label": [0, 1]}, features=features).to_parquet(tmp_path / "t.parquet")
+    datasets.Dataset.from_dict({"text": ["a", "b"], "label": [0, 1]}, features=features).to_parquet(
+        tmp_path / "t.parquet"
+    )
     assert read(tmp_path / "t.parquet").classes == ("neg", "pos")
 
 

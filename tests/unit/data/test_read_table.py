@@ -9,13 +9,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.pictures import class_folders, picture, save, zipped
+
 from headstart.data.audit import audit
 from headstart.data.images import decode
 from headstart.data.options import Columns, Limits
 from headstart.data.read import read, read_inputs
 from headstart.errors import DataError
-
-from tests.pictures import class_folders, picture, save, zipped
 
 ROWS = [{"text": f"a sentence, number {n}", "label": "yn"[n % 2]} for n in range(6)]
 
@@ -50,7 +50,10 @@ def test_every_format_says_the_same(tmp_path: Path, suffix: str) -> None:
 def test_labels_are_words_even_where_they_look_like_numbers(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("text,label\na b,001\nc d,2\n")
     assert read(tmp_path / "t.csv").classes == ("001", "2")
-    assert read(write(tmp_path / "t.parquet", [{"text": "a", "label": 1.0}, {"text": "b", "label": 2.0}])).classes == ("1", "2")
+    assert read(write(tmp_path / "t.parquet", [{"text": "a", "label": 1.0}, {"text": "b", "label": 2.0}])).classes == (
+        "1",
+        "2",
+    )
 
 
 def test_separators_marks_and_encodings(tmp_path: Path) -> None:
@@ -71,12 +74,18 @@ def test_separators_marks_and_encodings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "text", "label"),
     [
-        ([{"id": n, "premise": "p q", "hypothesis": f"h {n}", "label": n % 2} for n in range(4)], ("premise", "hypothesis"), "label"),
+        (
+            [{"id": n, "premise": "p q", "hypothesis": f"h {n}", "label": n % 2} for n in range(4)],
+            ("premise", "hypothesis"),
+            "label",
+        ),
         ([{"Review": f"good {n}", "stars": str(n % 2)} for n in range(6)], ("Review",), "stars"),
         ([{"a": "x", "b": f"a long sentence {n}", "kind": "ps"[n % 2]} for n in range(6)], ("b",), "kind"),
     ],
 )
-def test_columns_are_guessed_and_said(tmp_path: Path, rows: list[dict[str, Any]], text: tuple[str, ...], label: str) -> None:
+def test_columns_are_guessed_and_said(
+    tmp_path: Path, rows: list[dict[str, Any]], text: tuple[str, ...], label: str
+) -> None:
     data = read(write(tmp_path / "t.csv", rows))
     expected = rows[1][text[0]] if len(text) == 1 else tuple(rows[1][column] for column in text)
     assert data.items[1] == expected
@@ -87,7 +96,10 @@ def test_columns_are_guessed_and_said(tmp_path: Path, rows: list[dict[str, Any]]
 
 
 def test_named_columns_settle_it(tmp_path: Path) -> None:
-    rows = [{"one": f"a {n}", "two": f"b {n}", "x": "pq"[n % 2], "fold": ["train", "test"][n > 3], "who": n // 2} for n in range(6)]
+    rows = [
+        {"one": f"a {n}", "two": f"b {n}", "x": "pq"[n % 2], "fold": ["train", "test"][n > 3], "who": n // 2}
+        for n in range(6)
+    ]
     columns = Columns(text=("two", "one"), label="x", split="fold", group="who")
     data = read(write(tmp_path / "t.csv", rows), columns=columns)
     assert data.items[0] == ("b 0", "a 0")
@@ -141,7 +153,11 @@ def test_a_path_that_is_not_there_is_set_aside_by_the_audit(tmp_path: Path) -> N
 def test_pictures_inside_parquet(tmp_path: Path) -> None:
     path = save(tmp_path / "x.png", picture(1))
     cell = {"bytes": path.read_bytes(), "path": "x.png"}
-    rows = [{"image": cell, "label": 0}, {"image": {"bytes": None, "path": None}, "label": 1}, {"image": cell, "label": 1}]
+    rows = [
+        {"image": cell, "label": 0},
+        {"image": {"bytes": None, "path": None}, "label": 1},
+        {"image": cell, "label": 1},
+    ]
     data = read(write(tmp_path / "t.parquet", rows))
     assert decode(data.items[0]).tobytes() == picture(1).tobytes()
     assert data.aside == (("t.parquet row 2", "field 'image' is empty"),)
@@ -159,7 +175,9 @@ def test_tables_named_after_parts(tmp_path: Path) -> None:
 
 
 def test_split_column(tmp_path: Path) -> None:
-    rows = [{**row, "split": word} for row, word in zip(ROWS, ["train", "Train", "valid", "test", "", "train"], strict=True)]
+    rows = [
+        {**row, "split": word} for row, word in zip(ROWS, ["train", "Train", "valid", "test", "", "train"], strict=True)
+    ]
     data = read(write(tmp_path / "t.csv", rows))
     assert list(data.parts) == ["train", "train", "val", "test", "", "train"]
     rows[0]["split"] = "whatever"

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+
 from headstart.data.audit import audit
 from headstart.data.dataset import Dataset
 from headstart.data.fingerprint import fingerprint
@@ -17,7 +18,9 @@ from headstart.data.split import inner_folds, split
 from headstart.errors import DataError
 
 
-def dataset(labels: Sequence[str], *, parts: Sequence[str] | None = None, groups: Sequence[str] | None = None) -> Dataset:
+def dataset(
+    labels: Sequence[str], *, parts: Sequence[str] | None = None, groups: Sequence[str] | None = None
+) -> Dataset:
     """Distinct short texts with these labels."""
     count = len(labels)
     return Dataset(
@@ -55,7 +58,12 @@ def test_much_data_is_held_out() -> None:
 def test_given_parts_are_used_as_they_are() -> None:
     data = dataset(["a", "b"] * 6, parts=["train"] * 6 + ["val"] * 2 + ["test"] * 4)
     parts = split(data, audit(data), seed=0)
-    assert (parts.scheme, parts.train, parts.val, parts.test) == ("given test", list(range(8)), [6, 7], list(range(8, 12)))
+    assert (parts.scheme, parts.train, parts.val, parts.test) == (
+        "given test",
+        list(range(8)),
+        [6, 7],
+        list(range(8, 12)),
+    )
     no_test = dataset(["a", "b"] * 6, parts=["train"] * 8 + ["val"] * 4)
     assert split(no_test, audit(no_test), seed=0).val is None
     held = split(no_test, audit(no_test), seed=0, little=5)
@@ -119,7 +127,9 @@ def test_set_aside_examples_are_in_no_part() -> None:
     assert 0 not in parts.train
 
 
-@pytest.mark.parametrize("labels", [np.array([0, 1] * 6), ["a", "b"] * 6, [("a",), ("b",)] * 6, np.eye(2, dtype=int)[[0, 1] * 6]])
+@pytest.mark.parametrize(
+    "labels", [np.array([0, 1] * 6), ["a", "b"] * 6, [("a",), ("b",)] * 6, np.eye(2, dtype=int)[[0, 1] * 6]]
+)
 def test_inner_folds_take_labels_in_any_form(labels: Sequence[object]) -> None:
     dealt = inner_folds(labels, None, k=3, seed=0)
     assert len(dealt) == 3
@@ -143,7 +153,7 @@ def test_locked_labels_open_once() -> None:
     assert "locked" in repr(locked)
     assert "('a',)" not in repr(locked)
     assert locked.open("test figures") == [("a",), ("b",)]
-    with pytest.raises(RuntimeError, match="already read once .test figures"):
+    with pytest.raises(RuntimeError, match=r"already read once .test figures"):
         locked.open("again")
     with pytest.raises(ValueError, match="nothing to lock"):
         Locked(locked.inputs)

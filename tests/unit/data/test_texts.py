@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from headstart.data import texts
 from headstart.data.languages import language
 from headstart.data.text_near import near, overlap
@@ -65,7 +66,12 @@ def test_language_is_told_or_unsure(text: str, expected: str) -> None:
 
 def test_near_texts_are_found_and_different_ones_are_not() -> None:
     long = "the quick brown fox jumps over the lazy dog while the slow grey cat looks on from the warm garden wall"
-    samples = [long, "something else entirely, about ships and the sea", long.upper() + " !", long.replace("slow", "slaw")]
+    samples = [
+        long,
+        "something else entirely, about ships and the sea",
+        long.upper() + " !",
+        long.replace("slow", "slaw"),
+    ]
     sketches = np.stack([sketch for text in samples if (sketch := texts.audit_one(text).sketch) is not None])
     pairs = set(near(sketches, samples.__getitem__))
     assert {pair[1] for pair in pairs} == {2, 3}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from tests.fakes import CPU, TinyBackbone, stripes
 
 from headstart.features import batches
 from headstart.features.batches import by_cost, prepared
 from headstart.features.extract import address, extract, feature_chunks, for_inference, weights_hash
 from headstart.features.store import Features, FeatureWriter
 from headstart.runtime import Placement
-from tests.fakes import CPU, TinyBackbone, stripes
 
 
 def _direct(backbone, pictures):

@@ -61,14 +61,21 @@ def evidence(answers: Mapping[str, Answers], sharper: Answers, count: int) -> di
     if scratch is not None:
         verdict = compare(transfer.correct_N, scratch.correct_N, rng=rng())
         found = {name: getattr(verdict, name) for name in ("word", "p_value", "better", "worse", "n")}
-        found |= {"difference": asdict(verdict.difference), "against": "scratch", "sentence": f"In short: {verdict.reason}."}
+        found |= {
+            "difference": asdict(verdict.difference),
+            "against": "scratch",
+            "sentence": f"In short: {verdict.reason}.",
+        }
     before, after = calibration(sharper, rng=rng()), calibration(transfer, rng=rng())
     single = transfer.kind == "single"
     counts = confusion_counts(transfer.labels_N, transfer.predicted_NK.argmax(1), count) if single else None
     test = proportion(int(transfer.correct_N.sum()), len(transfer))
     train = proportion(98, 100)
     return {
-        "test": {role: {name: asdict(value) for name, value in evaluate(given, rng=rng(), resamples=200).items()} for role, given in answers.items()},
+        "test": {
+            role: {name: asdict(value) for name, value in evaluate(given, rng=rng(), resamples=200).items()}
+            for role, given in answers.items()
+        },
         "verdict": found,
         "calibration": {
             "temperature": 1.43,
@@ -145,15 +152,30 @@ def run(
         confusion=None if counts is None else {"classes": list(classes), "counts": counts},
         phases=[
             {"name": phase, "seconds": seconds, "peak_mib": peak}
-            for phase, seconds, peak in (("audit", 1.9, 310.0), ("rank", 6.2, 640.5), ("adapt", 58.4, 912.3), ("prove", 1.2, 912.3), ("save", 0.3, 912.3))
+            for phase, seconds, peak in (
+                ("audit", 1.9, 310.0),
+                ("rank", 6.2, 640.5),
+                ("adapt", 58.4, 912.3),
+                ("prove", 1.2, 912.3),
+                ("save", 0.3, 912.3),
+            )
         ],
         seed=0,
         versions={"headstart": "0.1.0", "python": "3.11.9", "torch": "2.11.0", "timm": "1.0.20"},
-        options={"budget_s": 75.0, "trials": None, "strategies": ["probe", "partial"], "control": "scratch", "models": [], "columns": {"text": [], "image": None, "label": "kind", "split": None, "group": None}},
+        options={
+            "budget_s": 75.0,
+            "trials": None,
+            "strategies": ["probe", "partial"],
+            "control": "scratch",
+            "models": [],
+            "columns": {"text": [], "image": None, "label": "kind", "split": None, "group": None},
+        },
         machine={"platform": "Linux-6.1-x86_64", "device": "cpu", "threads": 2, "reduced_precision": True},
         **found,
     )
-    return Run(result, prediction_rows(answers["transfer"], classes, ids), audit_of(name, classes, len(truth)), thumbnails)
+    return Run(
+        result, prediction_rows(answers["transfer"], classes, ids), audit_of(name, classes, len(truth)), thumbnails
+    )
 
 
 CLASSICAL = {
@@ -175,7 +197,9 @@ def ranked(place: int, backbone: str, domain: str, score: float) -> dict[str, An
         "input": "32 px RGB",
         "seconds": 1.2,
         "chosen": place == 0,
-        "why": f"a ridge probe on its features gets {score:.1%} of 240 training examples right, each left out once, clearly more than the next" if place == 0 else "",
+        "why": f"a ridge probe on its features gets {score:.1%} of 240 training examples right, each left out once, clearly more than the next"
+        if place == 0
+        else "",
     }
 
 
@@ -217,7 +241,9 @@ def prediction_rows(answers: Answers, classes: Sequence[str], ids: Sequence[str]
         scores_K = answers.scores_NK[number]
         sure = scores_K.max() if answers.kind == "single" else np.maximum(scores_K, 1 - scores_K).min()
         predicted = named(answers.predicted_NK[number])
-        rows.append(PredictionRow(name, named(answers.truth_NK[number]), predicted, float(sure), 0, tuple(map(float, scores_K))))
+        rows.append(
+            PredictionRow(name, named(answers.truth_NK[number]), predicted, float(sure), 0, tuple(map(float, scores_K)))
+        )
     return rows
 
 
@@ -233,15 +259,28 @@ def audit_of(name: str, classes: Sequence[str], count: int) -> dict[str, Any]:
         "shapes": {"line": "120 to 500 pixels wide, typically 320"},
         "reasons": {"unreadable": 2, "exact duplicate": 5},
         "set_aside": [
-            {"id": "train/broken.jpg", "reason": "unreadable", "detail": "train/broken.jpg: empty (0 bytes). Replace or remove it."},
-            {"id": "train/notes.txt", "reason": "unreadable", "detail": "train/notes.txt: not a picture in a known format."},
-            *({"id": f"train/copy{i}.jpg", "reason": "exact duplicate", "detail": f"of train/{i}.jpg"} for i in range(5)),
+            {
+                "id": "train/broken.jpg",
+                "reason": "unreadable",
+                "detail": "train/broken.jpg: empty (0 bytes). Replace or remove it.",
+            },
+            {
+                "id": "train/notes.txt",
+                "reason": "unreadable",
+                "detail": "train/notes.txt: not a picture in a known format.",
+            },
+            *(
+                {"id": f"train/copy{i}.jpg", "reason": "exact duplicate", "detail": f"of train/{i}.jpg"}
+                for i in range(5)
+            ),
         ],
         "odd": [{"id": "train/12.png", "note": "CMYK"}, {"id": "train/13.png", "note": "CMYK"}],
         "exact_duplicates": [[f"train/{i}.jpg", f"train/copy{i}.jpg"] for i in range(5)],
         "near_duplicates": [["train/40.jpg", "train/41.jpg", "train/42.jpg"]],
         "label_conflicts": [],
-        "label_conflicts_among_near_duplicates": [[{"id": "a.jpg", "labels": [classes[0]]}, {"id": "b.jpg", "labels": [classes[1]]}]],
+        "label_conflicts_among_near_duplicates": [
+            [{"id": "a.jpg", "labels": [classes[0]]}, {"id": "b.jpg", "labels": [classes[1]]}]
+        ],
         "leaks": [{"train": "train/9.jpg", "test": "test/3.jpg", "kind": "near"}],
     }
 
@@ -303,7 +342,31 @@ def bees() -> Run:
                ids=ids, ranking=[("mobilenetv2_100", "ImageNet-1k, natural photographs", 0.947), *STARTERS], strategy="probe", thumbnails=jpeg)  # fmt: skip
 
 
-INTENTS = [f"{verb}_{thing}" for verb in ("activate", "cancel", "lost_or_stolen", "verify", "unable_to_change", "why_was_I_charged_for", "exchange") for thing in ("my_card", "transfer", "top_up_by_bank_transfer_charge", "pin", "refund", "cash_withdrawal", "identity", "direct_debit_payment_not_recognised", "exchange_rate", "receiving_money", "apple_pay_or_google_pay")]
+INTENTS = [
+    f"{verb}_{thing}"
+    for verb in (
+        "activate",
+        "cancel",
+        "lost_or_stolen",
+        "verify",
+        "unable_to_change",
+        "why_was_I_charged_for",
+        "exchange",
+    )
+    for thing in (
+        "my_card",
+        "transfer",
+        "top_up_by_bank_transfer_charge",
+        "pin",
+        "refund",
+        "cash_withdrawal",
+        "identity",
+        "direct_debit_payment_not_recognised",
+        "exchange_rate",
+        "receiving_money",
+        "apple_pay_or_google_pay",
+    )
+]
 
 
 def intents() -> Run:
@@ -346,4 +409,10 @@ def hostile() -> Run:
     return run(name=HOSTILE, modality="text", classes=classes, truth=truth, skills=SKILLS, ids=ids, ranking=[(HOSTILE, HOSTILE, 0.8)], thumbnails=lambda name: f"{HOSTILE} {name}")  # fmt: skip
 
 
-RUNS: dict[str, Callable[[], Run]] = {"digits": digits, "bees": bees, "intents": intents, "tags": tags, "hostile": hostile}
+RUNS: dict[str, Callable[[], Run]] = {
+    "digits": digits,
+    "bees": bees,
+    "intents": intents,
+    "tags": tags,
+    "hostile": hostile,
+}
