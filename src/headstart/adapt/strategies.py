@@ -21,13 +21,30 @@ from headstart.runtime import child_seed, generator, seed_everything
 class Strategy(Protocol):
     """A way to adapt a backbone; stateless, and the same spec always gives the same weights on CPU."""
 
-    name: str
-    role: Role
-    depth: int
-    """Order of simplicity: how much of the backbone moves."""
-    summary: str
-    choices: int
-    """How many settings there are to propose."""
+    @property
+    def name(self) -> str:
+        """What users call it."""
+        ...
+
+    @property
+    def role(self) -> Role:
+        """What it is tried for: transfer, or one of the controls."""
+        ...
+
+    @property
+    def depth(self) -> int:
+        """Order of simplicity: how much of the backbone moves."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """What it does, in half a sentence."""
+        ...
+
+    @property
+    def choices(self) -> int:
+        """How many settings there are to propose."""
+        ...
 
     def propose(
         self, number: int, bench: Workbench, backbone: str, rows: np.ndarray, *, seconds: float | None

@@ -129,7 +129,7 @@ def group_numbers(dataset: Dataset, audit: Audit) -> list[int]:
 
 
 def inner_folds(
-    labels: Sequence[Any], groups: Sequence[Any] | None, *, k: int, seed: int
+    labels: Sequence[Any] | np.ndarray, groups: Sequence[Any] | np.ndarray | None, *, k: int, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """At most `k` folds (train, held out) of positions into `labels`: stratified, no group parted, by `seed` alone.
 
@@ -152,17 +152,16 @@ def inner_folds(
     return [(np.setdiff1d(everything, rows), rows.astype(np.int64)) for rows in held if len(rows)]
 
 
-def _numbers(labels: Sequence[Any]) -> list[tuple[int, ...]]:
+def _numbers(labels: Sequence[Any] | np.ndarray) -> list[tuple[int, ...]]:
     """Class numbers of every example, whatever form the labels come in."""
-    array = labels if isinstance(labels, np.ndarray) else None
-    if array is not None and array.ndim == 2:
-        return [tuple(np.flatnonzero(row).tolist()) for row in array]
+    if isinstance(labels, np.ndarray) and labels.ndim == 2:
+        return [tuple(np.flatnonzero(row).tolist()) for row in labels]
     named = [tuple(label) if isinstance(label, tuple | list | set | frozenset) else (label,) for label in labels]
     order = {name: number for number, name in enumerate(sorted({name for names in named for name in names}))}
     return [tuple(order[name] for name in names) for names in named]
 
 
-def _members(groups: Sequence[Any]) -> list[list[int]]:
+def _members(groups: Sequence[Any] | np.ndarray | range) -> list[list[int]]:
     found: dict[Any, list[int]] = defaultdict(list)
     for position, group in enumerate(groups):
         found[group].append(position)

@@ -68,7 +68,7 @@ def for_inference(backbone: nn.Module, placement: Placement) -> nn.Module:
 
     Buffers and batch normalisation stay in float32: running variances and rotary frequencies lose too much.
     """
-    network = copy.deepcopy(backbone).eval().requires_grad_(requires_grad=False)
+    network: nn.Module = copy.deepcopy(backbone).eval().requires_grad_(requires_grad=False)
     network = network.to(placement.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if placement.low is None:
         return network

@@ -86,7 +86,7 @@ class ImageBackbone(Backbone):
 
     def _dummy_features(self) -> Tensor:
         height, width = self.preprocess.size
-        features = self(torch.full((1, 3, height, width), 127, dtype=torch.uint8))
+        features: Tensor = self(torch.full((1, 3, height, width), 127, dtype=torch.uint8))
         if features.ndim != 2:
             raise ModelError(
                 f"{self.card.name}: gives features of shape {tuple(features.shape)}, not one row per picture. Use another model."

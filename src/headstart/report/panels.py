@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from headstart.prove.metrics import METRICS
 from headstart.report import chart, confusion, words
 from headstart.report.command import fit_command
 from headstart.report.story import Story
@@ -109,7 +110,7 @@ def metrics(story: Story) -> View:
 
 
 def _higher(name: str) -> bool:
-    return words.METRICS[name].higher_is_better if name in words.METRICS else True
+    return METRICS[name].higher_is_better if name in METRICS else True
 
 
 def _metric_cell(name: str, figure: Mapping[str, Any] | None) -> View:
@@ -211,7 +212,7 @@ def data(story: Story) -> View:
 def _groups(found: Mapping[str, Any]) -> list[View]:
     """Groups of examples that are alike, by kind."""
     kinds = {"exact_duplicates": "Exact duplicates", "near_duplicates": "Near-duplicates"}
-    told = [
+    told: list[View] = [
         {
             "title": title,
             "number": len(found[key]),

@@ -104,8 +104,9 @@ def headline(result: Result) -> str:
     verdict = result.verdict
     if verdict is None:
         return f"{right[0].upper()}{right[1:]}; no verdict on transfer, because {no_verdict_why(result)}."
-    value, difference = verdict["difference"]["value"], verdict["difference"]
-    points = f"{abs(value or 0.0) * 100:.{0 if abs(value or 0.0) >= 0.0995 else 1}f} points"
+    difference = verdict["difference"]
+    value = difference["value"] or 0.0
+    points = f"{abs(value) * 100:.{0 if abs(value) >= 0.0995 else 1}f} points{_size_span(difference)}"
     against, told = "the same network trained from scratch", p_text(verdict["p_value"])
     ends = _points_span(difference)
     sentences = {
@@ -113,7 +114,7 @@ def headline(result: Result) -> str:
         "hurt": f"Transfer hurt: {right}, {points} fewer than {against} ({told}).",
         "same": f"Transfer made no difference: {right}, within one point of {against}.",
         "unclear": f"Unclear whether transfer helped: {right}; against {against} the difference is "
-        f"{signed(value or 0.0)} points{ends}, which may be chance ({told}).",
+        f"{signed(value)} points{ends}, which may be chance ({told}).",
     }
     return sentences[verdict["word"]]
 
@@ -141,6 +142,16 @@ def no_verdict_why(result: Result) -> str:
 def _points_span(difference: Figure) -> str:
     low, high = difference.get("low"), difference.get("high")
     return "" if low is None or high is None else f" (between {signed(low)} and {signed(high)})"
+
+
+def _size_span(difference: Figure) -> str:
+    """The interval of a difference whose sign is already said: ` (30–37)`; empty where it is open or holds zero."""
+    low, high = difference.get("low"), difference.get("high")
+    if low is None or high is None or low * high <= 0:
+        return ""
+    near, far = sorted((abs(low), abs(high)))
+    digits = 0 if far - near >= 0.04 and near >= 0.0095 else 1
+    return f" ({near * 100:.{digits}f}–{far * 100:.{digits}f})"
 
 
 def chosen_text(result: Result) -> str:

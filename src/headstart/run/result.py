@@ -5,7 +5,7 @@ The schema is documented in docs/result-schema.md; a change that removes or rede
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -44,8 +44,8 @@ class Result:
 
     task: Mapping[str, Any]
     data: Mapping[str, Any]
-    ranking: list[Mapping[str, Any]]
-    trials: list[Mapping[str, Any]]
+    ranking: Sequence[Mapping[str, Any]]
+    trials: Sequence[Mapping[str, Any]]
     chosen: Mapping[str, Any]
     test: Mapping[str, Mapping[str, Figure]]
     floor_names: Mapping[str, str]
@@ -53,7 +53,7 @@ class Result:
     calibration: Mapping[str, Any] | None
     confusion: Mapping[str, Any] | None
     gap: Mapping[str, Any] | None
-    phases: list[Mapping[str, Any]]
+    phases: Sequence[Mapping[str, Any]]
     seed: int
     versions: Mapping[str, str]
     options: Mapping[str, Any]

@@ -50,7 +50,7 @@ class MultiLabel:
 
     def names(self, decided: np.ndarray, classes: Sequence[str]) -> list[tuple[str, ...]]:
         """Class names of each example, in the order of `classes`."""
-        return [tuple(classes[number] for number in np.flatnonzero(row)) for row in decided]
+        return [tuple(classes[number] for number in np.flatnonzero(row).tolist()) for row in decided]
 
     def answers(self, targets: np.ndarray, probabilities_NK: np.ndarray) -> Answers:
         """True targets beside probabilities, as the metrics want them."""

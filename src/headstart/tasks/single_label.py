@@ -39,7 +39,7 @@ class SingleLabel:
 
     def decide(self, probabilities_NK: np.ndarray) -> np.ndarray:
         """The most probable class (N,)."""
-        return probabilities_NK.argmax(axis=1)
+        return np.asarray(probabilities_NK.argmax(axis=1))
 
     def correct(self, probabilities_NK: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Whether the most probable class is the true one (N,)."""
