@@ -25,7 +25,7 @@ _HOMES = {
     "fit": "headstart.pipeline",
     "load": "headstart.model",
     "models": "headstart.models.catalogue",
-    "pretrain": "headstart.adapt.pretrain",
+    "pretrain": "headstart.adapt.pretrain_job",
 }
 __all__ = ["__version__", *_HOMES]
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
+from collections.abc import Mapping
+from dataclasses import astuple
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Never
+from typing import TYPE_CHECKING, Any, Never
 
 import typer
 
-from headstart.errors import HeadstartError, OptionError
+from headstart import cli_options as o
+from headstart.cli_errors import STOPPED, ending_in_one_line
+from headstart.errors import OptionError
 
 if TYPE_CHECKING:
     from headstart.data.options import Columns
-    from headstart.model import Evaluation, Model, Predictions
+    from headstart.model import Model
 
 app = typer.Typer(
     name="headstart",
-    help="Choose a pre-trained model, adapt it as deep as your data allows, prove that it helped.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -26,243 +27,252 @@ app = typer.Typer(
 )
 
 
-class Control(StrEnum):
-    """What transfer is compared with."""
-
-    scratch = "scratch"
-    none = "none"
+def _examples(*lines: str) -> str:
+    # \b keeps click from joining the lines into a paragraph.
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-Data = Annotated[str, typer.Argument(help="Folder, zip, CSV, TSV, JSONL, Parquet, or builtin:digits.")]
-Out = Annotated[Path | None, typer.Option(help="Run folder. [default: runs/NAME of the data]")]
-Models = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--model", help="Backbone: a name of `headstart models`, a folder, hf:ORG/NAME, timm:NAME. Repeatable."
+@app.callback(
+    invoke_without_command=True,
+    epilog=_examples(
+        "headstart demo                          the whole story on built-in data",
+        "headstart fit photos/ --budget 5m       a proven model in runs/photos",
+        "headstart predict runs/photos new/*.jpg",
     ),
-]
-Budget = Annotated[str | None, typer.Option(help="Time for the whole run: 90s, 5m, 1h30m. [default: 5m]")]
-Trials = Annotated[int | None, typer.Option(help="Number of trials instead of a budget; repeats bit for bit on CPU.")]
-Strategies = Annotated[
-    list[str] | None, typer.Option("--strategy", help="Only this strategy: probe, partial, full. Repeatable.")
-]
-Against = Annotated[Control, typer.Option(help="What transfer is compared with; none gives no verdict.")]
-Metric = Annotated[
-    str | None, typer.Option(help="What validation selects on: accuracy, balanced_accuracy, macro_f1, auroc, log_loss.")
-]
-Text = Annotated[list[str] | None, typer.Option(help="Column with the text; twice for a pair of texts.")]
-Image = Annotated[str | None, typer.Option(help="Column with the path of the picture.")]
-Label = Annotated[str | None, typer.Option(help="Column with the label, or labels.")]
-SplitColumn = Annotated[str | None, typer.Option("--split", help="Column that says train, val or test.")]
-Group = Annotated[str | None, typer.Option(help="Column whose equal values stay on one side (patient, speaker).")]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
-Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16.")]
-Offline = Annotated[bool, typer.Option("--offline", help="Never ask the model hub.")]
-Replay = Annotated[Path | None, typer.Option(help="Repeat the journal.jsonl of another run.")]
-Open = Annotated[
-    bool | None,
-    typer.Option("--open/--no-open", help="Show the report in a browser. [default: only for demo, on a terminal]"),
-]
-RunFolder = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
-
-
-@app.callback(invoke_without_command=True)
-def top(version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False) -> None:
-    """Options of the program itself."""
+)
+def top(context: typer.Context, version: o.Version = False) -> None:
+    """Choose a pre-trained model, adapt it as deep as your data allows, prove that it helped."""
     if version:
         from headstart import __version__
 
         typer.echo(f"headstart {__version__}")
-        raise typer.Exit
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
-@app.command()
+@app.command(
+    short_help="What is in the data, and what is wrong with it.",
+    epilog=_examples("headstart check photos/", "headstart check reviews.csv --text review --label stars"),
+)
 def check(
-    data: Data,
-    text: Text = None,
-    image: Image = None,
-    label: Label = None,
-    split: SplitColumn = None,
-    group: Group = None,
+    data: o.Data,
+    text: o.Text = None,
+    image: o.Image = None,
+    label: o.Label = None,
+    split: o.SplitColumn = None,
+    group: o.Group = None,
 ) -> None:
-    """Show what is in the data and what is wrong with it; nothing is trained."""
+    """Show what is in the data and what is wrong with it. Nothing is trained and nothing is changed."""
     from headstart.data.check import check as look
-    from headstart.data.read import read
-    from headstart.terminal import Terminal
+    from headstart.terminal import Terminal, write_lines
 
-    columns = _columns(text, image, label, split, group)
     with Terminal() as terminal:
-        for guess in read(data, columns=columns).guesses:
-            terminal.say(guess)
-        found = look(data, columns=columns, listener=terminal)
-        for line in found.lines():
-            terminal.say(line)
+        found = look(data, columns=_columns(text, image, label, split, group), listener=terminal)
+    write_lines(found.lines())
 
 
-@app.command()
-def models(modality: Annotated[str | None, typer.Option(help="Only image or text.")] = None) -> None:
-    """List the backbones that can be used here: source, size, licence."""
-    from headstart.models.catalogue import models as usable
-    from headstart.terminal import models_table, write
-
-    cards = usable(modality)
-    write(models_table(cards))
-    typer.echo(
-        "Besides: a local folder of timm or transformers, timm:NAME, torchvision:NAME, hf:ORG/NAME, hf-hub:ORG/NAME."
-    )
+BESIDES = (
+    "Besides, --model takes a folder of timm's, transformers' or `headstart pretrain`, timm:NAME, hf-hub:ORG/NAME, "
+    "hf:ORG/NAME[@REVISION], and torchvision:NAME=FILE.safetensors."
+)
 
 
-@app.command()
+@app.command(
+    short_help="Which backbones can be used here.",
+    epilog=_examples("headstart models", "headstart models --modality text"),
+)
+def models(modality: o.OfModality = None) -> None:
+    """List the backbones that can be used here without a download: source, size, licence."""
+    from headstart.terminal import models_table, working, write
+
+    with working("Looking for backbones"):
+        from headstart.models.catalogue import models as usable
+
+        cards = usable(modality.value if modality else None)
+    if cards:
+        write(models_table(cards))
+    else:
+        typer.echo("None is installed. `headstart doctor` says what to install.")
+    typer.echo(BESIDES)
+
+
+@app.command(
+    short_help="From labelled data to a proven model.",
+    epilog=_examples(
+        "headstart fit photos/ --budget 5m --out runs/bees",
+        "headstart fit reviews.csv --text review --label stars --trials 6",
+        "headstart fit photos/ --model timm:resnet18.a1_in1k --strategy probe --control none",
+    ),
+)
 def fit(
-    data: Data,
-    out: Out = None,
-    model: Models = None,
-    budget: Budget = None,
-    trials: Trials = None,
-    strategy: Strategies = None,
-    control: Against = Control.scratch,
-    metric: Metric = None,
-    text: Text = None,
-    image: Image = None,
-    label: Label = None,
-    split: SplitColumn = None,
-    group: Group = None,
-    seed: Seed = 0,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    offline: Offline = False,
-    replay: Replay = None,
-    open_report: Open = None,
+    data: o.Data,
+    out: o.Out = None,
+    budget: o.Budget = None,
+    trials: o.Trials = None,
+    model: o.Models = None,
+    strategy: o.Strategies = None,
+    control: o.Against = o.Control.scratch,
+    metric: o.Metric = None,
+    text: o.Text = None,
+    image: o.Image = None,
+    label: o.Label = None,
+    split: o.SplitColumn = None,
+    group: o.Group = None,
+    seed: o.Seed = 0,
+    device: o.Device = "auto",
+    precision: o.InPrecision = o.Precision.auto,
+    offline: o.Offline = False,
+    replay: o.Replay = None,
+    open_report: o.OpenReport = False,
 ) -> None:
-    """Choose the backbone that transfers best, adapt it, prove it; leaves a run folder. Ctrl-C keeps the best so far."""
+    """Choose the backbone that transfers best, adapt it, prove it, and leave a run folder with a report.
+
+    Ctrl-C ends it with the best so far; twice leaves at once. The same command goes on with an unfinished run.
+    """
     options = {
-        "models": model or (),
+        "models": tuple(model or ()),
         "budget": budget,
         "trials": trials,
-        "strategies": strategy or (),
+        "strategies": tuple(strategy or ()),
         "control": control.value,
         "metric": metric,
-        "text": text or (),
-        "image": image,
-        "label": label,
-        "split": split,
-        "group": group,
         "seed": seed,
         "device": device,
-        "precision": precision,
+        "precision": precision.value,
         "offline": offline,
-        "replay": replay,
     }
-    _fit(data, out or default_out(data), options, open_report=bool(open_report))
+    journal = replay / "journal.jsonl" if replay and replay.is_dir() else replay
+    columns = _columns(text, image, label, split, group)
+    _fit(data, out, options, columns=columns, replay=journal, open_report=open_report)
 
 
-@app.command()
+@app.command(
+    short_help="The main job on built-in data, with its report.",
+    epilog=_examples("headstart demo", "headstart demo --budget 20s --no-open"),
+)
 def demo(
-    out: Out = None,
-    budget: Budget = None,
-    trials: Trials = None,
-    seed: Seed = 0,
-    open_report: Open = None,
+    out: o.Out = None,
+    budget: o.DemoBudget = None,
+    trials: o.Trials = None,
+    seed: o.Seed = 0,
+    open_report: o.OpenDemo = None,
 ) -> None:
-    """Run the main job on scikit-learn's handwritten digits, ten labels per class, and open the report."""
-    options = {"budget": budget or (None if trials else "45s"), "trials": trials, "seed": seed, "offline": True}
+    """Run the main job on scikit-learn's handwritten digits, ten labels per class, and open the report.
+
+    Nothing is downloaded.
+    """
+    time = budget or (None if trials else "45s")
+    options = {"models": (), "budget": time, "trials": trials, "strategies": (), "seed": seed, "offline": True}
+    defaults = {"control": "scratch", "metric": None, "device": "auto", "precision": "auto"}
     shown = sys.stdout.isatty() if open_report is None else open_report
-    _fit("builtin:digits", out or unused(Path("runs/demo")), options, open_report=shown)
+    _fit("builtin:digits", out, {**options, **defaults}, columns=_columns(), name="demo", open_report=shown)
 
 
-@app.command()
+@app.command(
+    short_help="Measure a finished model on other labelled data.",
+    epilog=_examples("headstart evaluate runs/bees more-photos/"),
+)
 def evaluate(
-    run: RunFolder,
-    data: Data,
-    text: Text = None,
-    image: Image = None,
-    label: Label = None,
-    device: Device = "auto",
+    run: o.RunFolder,
+    data: o.Data,
+    text: o.Text = None,
+    image: o.Image = None,
+    label: o.Label = None,
+    device: o.Device = "auto",
+    precision: o.InPrecision = o.Precision.auto,
 ) -> None:
-    """Measure a finished model on labelled data that it has not seen."""
-    from headstart.terminal import Terminal, evaluation_table, write
+    """Measure a finished model on labelled data that it has not seen: metrics with 95 % intervals."""
+    from headstart.terminal import evaluation_table, working, write
 
-    with Terminal():
-        found: Evaluation = _load(run, device).evaluate(data, columns=_columns(text, image, label, None, None))
+    with working("Evaluating"):
+        model = _load(run, device, precision)
+        found = model.evaluate(data, columns=_columns(text, image, label))
     write(evaluation_table(found))
 
 
-@app.command()
+@app.command(
+    short_help="Labels and confidences for new pictures or texts.",
+    epilog=_examples(
+        "headstart predict runs/bees new/*.jpg", 'headstart predict runs/moods "what a day" --out predictions.csv'
+    ),
+)
 def predict(
-    run: RunFolder,
-    inputs: Annotated[list[str], typer.Argument(help="Files, folders, zips or tables.")],
-    out: Annotated[Path | None, typer.Option(help="Write a CSV with a probability per class.")] = None,
-    device: Device = "auto",
+    run: o.RunFolder,
+    inputs: o.Inputs,
+    out: o.TableOut = None,
+    device: o.Device = "auto",
+    precision: o.InPrecision = o.Precision.auto,
 ) -> None:
-    """Predict pictures or texts. An input that cannot be read gets its error, never a label."""
-    from headstart.terminal import predictions_table, write
+    """Predict pictures or texts: label and confidence of each. An input that cannot be read gets its error, no label.
 
-    found: Predictions = _load(run, device).predict(inputs)
+    The exit code is 1 where nothing could be predicted.
+    """
+    from headstart.terminal import predictions_table, working, write
+
+    with working("Predicting"):
+        model = _load(run, device, precision)
+        found = model.predict(inputs)
     write(predictions_table(found))
     if out:
         found.to_csv(out)
         typer.echo(f"Written: {out}")
 
 
-@app.command()
+@app.command(short_help="What is installed, and what to install for what.", epilog=_examples("headstart doctor"))
 def doctor() -> None:
     """Show what Headstart finds on this machine, and what to install for what."""
-    from headstart.doctor import findings
-    from headstart.terminal import findings_table, write
+    from headstart.terminal import findings_table, working, write
 
-    write(findings_table(findings()))
+    with working("Looking around"):
+        from headstart.doctor import findings
+
+        found = findings()
+    write(findings_table(found))
 
 
-@app.command()
+@app.command(
+    short_help="Make a backbone of your own from broad pictures.",
+    epilog=_examples(
+        "headstart pretrain broad-photos/ --teacher timm:resnet50.a1_in1k --out backbones/mine",
+        "headstart pretrain builtin:glyphs --objective supervised --epochs 8 --out backbones/glyphs",
+        "headstart fit photos/ --model backbones/mine",
+    ),
+)
 def pretrain(
-    sources: Annotated[list[str], typer.Argument(help="Folders, zips or tables of pictures, or builtin:glyphs.")],
-    out: Annotated[
-        Path, typer.Option(help="Backbone folder to write; the same command goes on where a killed one stopped.")
-    ],
-    objective: Annotated[str, typer.Option(help="distil (from --teacher) or supervised (labels).")] = "distil",
-    teacher: Annotated[str | None, typer.Option(help="Larger model to distil from.")] = None,
-    architecture: Annotated[str, typer.Option(help="timm architecture.")] = "resnet10t",
-    model_args: Annotated[str, typer.Option(help="Arguments of the architecture, as JSON.")] = "{}",
-    size: Annotated[int, typer.Option(help="Pixels of a training view.")] = 112,
-    input_size: Annotated[
-        int | None, typer.Option(help="Pixels that the finished backbone asks for. [default: --size]")
-    ] = None,
-    epochs: Annotated[int, typer.Option(help="Passes over the views.")] = 14,
-    views: Annotated[str | None, typer.Option(help="Views per picture, one number or one per source: 40,1.")] = None,
-    batch_size: Annotated[int, typer.Option(help="Views per step.")] = 128,
-    learning_rate: Annotated[float, typer.Option(help="Peak learning rate of AdamW.")] = 3e-3,
-    weight_decay: Annotated[float, typer.Option(help="Weight decay of matrices.")] = 0.02,
-    teacher_size: Annotated[int, typer.Option(help="Pixels of a view for the teacher.")] = 160,
-    seed: Seed = 0,
-    name: Annotated[str | None, typer.Option(help="Name on the source card.")] = None,
-    domain: Annotated[str | None, typer.Option(help="What the sources show, in words.")] = None,
-    licence: Annotated[
-        list[str] | None, typer.Option(help="Licence of a source, in the order of the sources. Repeatable.")
-    ] = None,
-    weights_licence: Annotated[str | None, typer.Option(help="Licence of the finished weights.")] = None,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    keep_work: Annotated[bool, typer.Option("--keep-work", help="Keep views and checkpoints.")] = False,
+    sources: o.Sources,
+    out: o.BackboneOut,
+    objective: o.HowToLearn = o.Objective.distil,
+    teacher: o.Teacher = None,
+    architecture: o.Architecture = "resnet10t",
+    model_args: o.ModelArgs = "{}",
+    size: o.Size = 112,
+    input_size: o.InputSize = None,
+    epochs: o.Epochs = 14,
+    views: o.Views = None,
+    batch_size: o.BatchSize = 128,
+    learning_rate: o.LearningRate = 3e-3,
+    weight_decay: o.WeightDecay = 0.02,
+    teacher_size: o.TeacherSize = 160,
+    seed: o.Seed = 0,
+    name: o.CardName = None,
+    domain: o.Domain = None,
+    licence: o.Licences = None,
+    weights_licence: o.WeightsLicence = None,
+    device: o.Device = "auto",
+    precision: o.InPrecision = o.Precision.auto,
+    keep_work: o.KeepWork = False,
 ) -> None:
-    """Pre-train a backbone of your own on broad pictures; writes a folder with weights and a source card."""
-    import json
-
-    from headstart.adapt.pretrain_job import pretrain as run
+    """Pre-train an image backbone from random weights; writes a folder with its weights and source card."""
     from headstart.terminal import Terminal
 
-    try:
-        arguments = json.loads(model_args)
-        counts = [int(number) for number in views.split(",")] if views else None
-    except ValueError as error:
-        raise OptionError(
-            f"--model-args {model_args} --views {views}: not understood ({error}). Write JSON, and numbers with commas."
-        ) from error
+    arguments, counts = _json_object("--model-args", model_args), _numbers("--views", views)
     with Terminal() as terminal:
+        from headstart.adapt.pretrain_job import pretrain as run
+
         folder = run(
             sources,
             out=out,
-            objective=objective,
+            objective=objective.value,
             teacher=teacher,
             architecture=architecture,
             model_args=arguments,
@@ -280,71 +290,103 @@ def pretrain(
             licences=licence or (),
             weights_licence=weights_licence,
             device=device,
-            precision=precision,
+            precision=precision.value,
             keep_work=keep_work,
             listener=terminal,
         )
-    typer.echo(f"Backbone: {folder}  (use it with: headstart fit DATA --model {folder})")
+    typer.echo(f"Backbone: {folder}. Use it: headstart fit DATA --model {folder}")
 
 
 def main() -> Never:
-    """Run the program; a HeadstartError becomes one line and exit code 2."""
-    try:
-        app(standalone_mode=False)
-    except HeadstartError as error:
-        typer.secho(f"headstart: {error}", err=True, fg="red")
-        sys.exit(error.exit_code)
-    except (typer.Abort, KeyboardInterrupt):
-        typer.secho("headstart: stopped.", err=True)
-        sys.exit(130)
-    except Exception as error:
-        # Mistakes on the command line know how to show themselves.
-        show = getattr(error, "show", None)
-        if show is None:
-            raise
-        show()
-        sys.exit(2)
-    sys.exit(0)
+    """Run the program. What a user can mend becomes one line and exit code 2; a mistake of ours keeps its traceback."""
+    with ending_in_one_line():
+        status = app(standalone_mode=False)
+        if status == STOPPED:  # this is what typer makes of Ctrl-C
+            raise KeyboardInterrupt
+    sys.exit(status if isinstance(status, int) else 0)
 
 
-def default_out(data: str) -> Path:
-    """runs/NAME for a data set's path, with a number behind it where that is taken."""
-    name = data.rsplit(":", 1)[-1] if data.startswith("builtin:") else Path(data).resolve().stem
-    return unused(Path("runs") / name)
+COLUMN_OPTIONS = ("text", "image", "label", "split", "group")
 
 
-def unused(folder: Path) -> Path:
-    """`folder`, or with the next number behind its name where it exists."""
-    number, free = 2, folder
-    while free.exists():
-        free = folder.with_name(f"{folder.name}-{number}")
-        number += 1
-    return free
-
-
-def _fit(data: str, out: Path, options: dict[str, Any], *, open_report: bool) -> None:
-    from headstart.pipeline import fit as run
-    from headstart.report.terminal_summary import summary_text
+def _fit(
+    data: str,
+    out: Path | None,
+    options: Mapping[str, Any],
+    *,
+    columns: Columns,
+    name: str | None = None,
+    replay: Path | None = None,
+    open_report: bool,
+) -> None:
     from headstart.terminal import Terminal, width, write
 
     with Terminal() as terminal:
-        model: Model = run(data, out=out, listener=terminal, **options)
-    assert model.result is not None
-    report = out / "report.html"
+        from headstart.options import Options
+        from headstart.pipeline import fit as run
+        from headstart.run.default_folder import default_folder, name_of
+
+        checked = Options.checked(columns=columns, **options)
+        folder = out or default_folder(name or name_of(data), data, checked.to_dict())
+        terminal.before_first_event(f"run folder: {folder}")
+        named: dict[str, Any] = {**options, **dict(zip(COLUMN_OPTIONS, astuple(columns), strict=True))}
+        try:
+            model = run(data, out=folder, replay=replay, listener=terminal, **named)
+        except KeyboardInterrupt:
+            terminal.say("The same command goes on from here.")
+            raise
+    if model.result is None:
+        raise AssertionError("fit left no result")
+    from headstart.report.terminal_summary import summary_text
+
+    report = folder / "report.html"
     write(summary_text(model.result, report=str(report), width=width()))
     if open_report:
-        typer.launch(report.resolve().as_uri())
+        _open(report)
 
 
-def _load(run: Path, device: str) -> Model:
+def _open(page: Path) -> None:
+    import webbrowser
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        typer.echo("No browser was found to open it.", err=True)
+
+
+def _load(run: Path, device: str, precision: o.Precision) -> Model:
     from headstart.model import load
 
-    return load(run, device=device)
+    return load(run, device=device, precision=precision.value)
 
 
 def _columns(
-    text: list[str] | None, image: str | None, label: str | None, split: str | None, group: str | None
+    text: list[str] | None = None,
+    image: str | None = None,
+    label: str | None = None,
+    split: str | None = None,
+    group: str | None = None,
 ) -> Columns:
     from headstart.data.options import Columns
 
     return Columns(text=tuple(text or ()), image=image, label=label, split=split, group=group)
+
+
+def _json_object(option: str, text: str) -> dict[str, Any]:
+    import json
+
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise OptionError(f'{option} {text}: not JSON ({error}). Write it as {{"width": 32}}.') from error
+    if not isinstance(value, dict):
+        raise OptionError(f'{option} {text}: not a JSON object. Write it as {{"width": 32}}.')
+    return value
+
+
+def _numbers(option: str, text: str | None) -> list[int] | int | None:
+    if text is None:
+        return None
+    try:
+        found = [int(number) for number in text.split(",")]
+    except ValueError as error:
+        raise OptionError(f"{option} {text}: not whole numbers with commas between. Write it as 40,1.") from error
+    return found if len(found) > 1 else found[0]

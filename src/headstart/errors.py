@@ -3,6 +3,7 @@
 ```
 HeadstartError            the command line prints it in one line and exits with 2
 ├── DataError             the examples, labels or columns that were handed in
+│   └── NothingReadable   inputs to predict, of which not one can be read; exits with 1
 ├── OptionError           the value of an option
 ├── ModelError            a backbone that cannot be used
 │   ├── ModelNotFound     no such name, folder or hub repository
@@ -26,6 +27,12 @@ class HeadstartError(Exception):
 
 class DataError(HeadstartError):
     """The examples, labels or columns that were handed in cannot be used."""
+
+
+class NothingReadable(DataError):
+    """Inputs to predict were found, and not one of them can be read."""
+
+    exit_code = 1
 
 
 class OptionError(HeadstartError):

@@ -17,7 +17,7 @@ from headstart.data.dataset import Dataset
 from headstart.data.modality import MODALITIES
 from headstart.data.options import Columns
 from headstart.data.read import read, read_inputs
-from headstart.errors import DataError, RunError
+from headstart.errors import DataError, NothingReadable, RunError
 from headstart.features.batches import CHUNK
 from headstart.features.extract import feature_chunks
 from headstart.files import read_json, read_tensors, replacing, write_json, write_tensors
@@ -126,12 +126,12 @@ class Model:
     def predict(self, inputs: Any) -> Predictions:
         """Predict raw inputs: paths, folders, tables, texts, PIL images, arrays, or a list of them.
 
-        An input that cannot be read gets an error and no label; raises DataError where none can be read.
+        An input that cannot be read gets an error and no label; raises NothingReadable, a DataError, where none can.
         """
         dataset = self._inputs(inputs)
         probabilities_NK, errors = self._probabilities(dataset)
         if len(errors) == len(dataset):
-            raise DataError(f"{next(iter(errors.values()))} None of the {len(dataset)} inputs could be read.")
+            raise NothingReadable(f"{next(iter(errors.values()))} None of the {len(dataset)} inputs could be read.")
         decided = self.task.names(self.task.decide(probabilities_NK), self.classes)
         rows = []
         for number, name in enumerate(dataset.ids):

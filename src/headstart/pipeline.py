@@ -39,6 +39,7 @@ from headstart.prove.calibrate import fit_temperature
 from headstart.prove.metrics import METRICS
 from headstart.run.clock import Slice
 from headstart.run.folder import Run
+from headstart.run.interrupt import finishing_early
 from headstart.run.journal import Journal
 from headstart.runtime import cache_dir, generator, place, seed_everything
 from headstart.tasks import TASKS
@@ -112,17 +113,18 @@ def fit(
         material = look_at(dataset, options, run)
     with run.phase("rank"):
         bench, ranking = choose(material, given, options, placement, run)
-    with run.phase("adapt"):
-        plan = plan_of(ranking, options)
-        ledger = Ledger(run.journal, run.folder / "trials", replay=Journal(Path(replay)) if replay else None)
-        proved, final, trials_run = adapt(material, bench, plan, ledger, run)
-    with run.phase("prove"):
-        found, tested = prove(material, bench, proved, options, run)
-    with run.phase("save"):
-        model = saving.save_model(run, bench, final, material)
-    model.result = saving.result_of(run, bench, material, ranking, final, trials_run, proved, found, options)
-    with run.phase("report"):
-        saving.save_evidence(run, material, bench, tested, model.result)
+    with finishing_early(run.clock, run.listener):
+        with run.phase("adapt"):
+            plan = plan_of(ranking, options)
+            ledger = Ledger(run.journal, run.folder / "trials", replay=Journal(Path(replay)) if replay else None)
+            proved, final, trials_run = adapt(material, bench, plan, ledger, run)
+        with run.phase("prove"):
+            found, tested = prove(material, bench, proved, options, run)
+        with run.phase("save"):
+            model = saving.save_model(run, bench, final, material)
+        model.result = saving.result_of(run, bench, material, ranking, final, trials_run, proved, found, options)
+        with run.phase("report"):
+            saving.save_evidence(run, material, bench, tested, model.result)
     return model
 
 
@@ -141,8 +143,6 @@ class Material:
 
 def look_at(dataset: Dataset, options: Options, run: Run) -> Material:
     """Audit the examples, set the bad ones aside, split, and lock the test labels away."""
-    for guess in dataset.guesses:
-        run.listener(Said(guess))
     found = audit(dataset, listener=run.listener)
     for line in found.lines():
         run.listener(Said(line))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 
@@ -23,4 +24,8 @@ class Clock(Protocol):
 
     def interrupt(self) -> None:
         """End the budget now: what has not begun is left out."""
+        ...
+
+    def breakable(self) -> AbstractContextManager[None]:
+        """While inside, an interrupt breaks off what runs, by KeyboardInterrupt, instead of waiting for its end."""
         ...

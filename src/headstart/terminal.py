@@ -1,8 +1,14 @@
-"""The terminal: a listener that shows phases, progress with time left and what was said; and tables."""
+"""The terminal: a listener that shows phases, progress with time left, what was said and every trial; and tables.
+
+What happens goes to standard error, results to standard output, so that results can be piped. Where standard error is
+no terminal there are no bars, no colours and no cursor movements: one plain line per event. Where standard output is
+none, tables are neither cut nor folded.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,33 +25,64 @@ if TYPE_CHECKING:
     from headstart.models.card import SourceCard
 
 ROWS_SHOWN = 50
+"""Of a long table on a terminal; a pipe gets all."""
+UNFOLDED = 10_000
+"""Columns of a pipe."""
+STRATEGY, BACKBONE, VALUE = 14, 32, 24
+"""Columns of the parts of a line about a trial."""
 
 
 def write(what: RenderableType) -> None:
     """Print to standard output."""
-    _console().print(what)
+    console = _output()
+    if console.is_terminal:
+        console.print(what, soft_wrap=not isinstance(what, Table))
+        return
+    with console.capture() as captured:
+        console.print(what, soft_wrap=not isinstance(what, Table))
+    for line in captured.get().splitlines():
+        console.out(line.rstrip(), highlight=False)
+
+
+def write_lines(lines: Iterable[str]) -> None:
+    """Print lines of plain text to standard output; nothing in them is read as markup."""
+    for line in lines:
+        write(Text(line))
 
 
 def width() -> int:
-    """Columns that text may use."""
-    return min(100, _console().width)
+    """Columns that a text made for one screen may use."""
+    return min(100, Console().width)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show on a terminal that something is being done, until it is."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(f"{what} …"):
+        yield
 
 
 class Terminal:
-    """A listener that writes to standard error, so that results on standard output can be piped."""
+    """A listener that writes to standard error."""
 
     def __init__(self, console: Console | None = None) -> None:
         """`console` is for tests."""
         self._console = console or Console(stderr=True, highlight=False)
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("  {task.description}", markup=False),
             BarColumn(bar_width=24),
-            TextColumn("{task.completed}/{task.total} {task.fields[left]}"),
+            TextColumn("{task.completed:.0f} of {task.total:.0f}{task.fields[left]}", markup=False),
             console=self._console,
             transient=True,
             disable=not self._console.is_terminal,
         )
         self._bar: TaskID | None = None
+        self._trials_told = 0
+        self._first = ""
 
     def __enter__(self) -> Self:
         """Begin to show progress."""
@@ -60,22 +97,36 @@ class Terminal:
 
     def __call__(self, event: events.Event) -> None:
         """Show one event."""
+        if self._first:
+            self.say(self._first)
+            self._first = ""
         if isinstance(event, events.Progress):
             self._show(event)
             return
         if self._bar is not None:
             self._progress.remove_task(self._bar)
             self._bar = None
+        if isinstance(event, events.TrialEnded):
+            self._trials_told += 1
+            if self._trials_told == 1:
+                self._print(Text(trial_line("trial", "backbone", f"validation {event.metric}", "time"), style="dim"))
         line = sentence(event)
         if line is not None:
-            self._console.print(line, soft_wrap=True)
+            self._print(line)
+
+    def before_first_event(self, line: str) -> None:
+        """Print this line when the first event comes: what fails before has begun nothing."""
+        self._first = line
 
     def say(self, line: str) -> None:
         """Print one line."""
-        self._console.print(Text(line), soft_wrap=True)
+        self._print(Text(line))
+
+    def _print(self, line: Text) -> None:
+        self._console.print(line, soft_wrap=True)
 
     def _show(self, event: events.Progress) -> None:
-        left = "" if event.seconds_left is None else f"{clock(event.seconds_left)} left"
+        left = "" if event.seconds_left is None else f", {clock(event.seconds_left)} left"
         if self._bar is None:
             self._bar = self._progress.add_task(event.what, total=event.total, left=left)
         self._progress.update(self._bar, description=event.what, completed=event.done, total=event.total, left=left)
@@ -86,19 +137,29 @@ def sentence(event: events.Event) -> Text | None:
     match event:
         case events.PhaseStarted(name, detail):
             return Text(f"{name} {detail}".rstrip(), style="bold")
+        case events.PhaseEnded(name, seconds, _) if seconds >= 1:
+            return Text(f"  {name} took {clock(seconds)}", style="dim")
         case events.Said(text, warning):
             return Text(f"  {text}", style="yellow" if warning else "")
         case events.Scored(backbone, score):
             return Text(f"  {backbone}  {score:.3f}")
-        case events.TrialEnded(strategy, backbone, metric, value, seconds):
-            return Text(f"  {strategy:<14} {backbone}  {metric} {value:.3f}  {seconds:.1f} s")
+        case events.TrialEnded(strategy, backbone, _, value, seconds):
+            return Text(trial_line(strategy, backbone, f"{value:.3f}", clock(seconds)))
     return None
 
 
+def trial_line(strategy: str, backbone: str, value: str, time: str) -> str:
+    """A trial in columns."""
+    return f"  {strategy:<{STRATEGY}} {backbone:<{BACKBONE}} {value:<{VALUE}} {time:>6}"
+
+
 def clock(seconds: float) -> str:
-    """Seconds as 45 s or 3:05."""
+    """Seconds as 0.4 s, 45 s, 3:05 or 1:02:00."""
     whole = round(seconds)
-    return f"{whole} s" if whole < 60 else f"{whole // 60}:{whole % 60:02d}"
+    if whole < 60:
+        return f"{seconds:.1f} s" if 0 < seconds < 9.95 else f"{whole} s"
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
 
 
 def models_table(cards: Sequence[SourceCard]) -> Table:
@@ -120,16 +181,19 @@ def models_table(cards: Sequence[SourceCard]) -> Table:
 
 
 def predictions_table(found: Predictions) -> Table:
-    """The first predictions; what could not be read with its reason."""
+    """Predictions with their confidence; an input that could not be read with its reason instead."""
+    shown = found.rows[:ROWS_SHOWN] if _output().is_terminal else found.rows
     table = _table(
         ["input", "label", "confidence"],
         (
-            [row.id, "", row.error] if row.error else [row.id, ", ".join(row.labels) or "none", f"{row.confidence:.3f}"]
-            for row in found.rows[:ROWS_SHOWN]
+            [row.id, f"not read: {row.error}", ""]
+            if row.confidence is None
+            else [row.id, ", ".join(row.labels) or "none", f"{row.confidence:.3f}"]
+            for row in shown
         ),
     )
-    if len(found.rows) > ROWS_SHOWN:
-        table.caption = f"and {len(found.rows) - ROWS_SHOWN} more: --out FILE.csv writes all"
+    if len(shown) < len(found.rows):
+        table.caption = f"and {len(found.rows) - len(shown)} more: --out FILE writes all"
     return table
 
 
@@ -162,10 +226,15 @@ def _number(value: float | None) -> str:
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     table = Table(*columns, box=None, pad_edge=False, header_style="bold", caption_justify="left")
+    for column in table.columns:
+        column.overflow = "fold"
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
     return table
 
 
-def _console() -> Console:
-    return Console(highlight=False)
+def _output() -> Console:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = UNFOLDED
+    return console

@@ -60,10 +60,11 @@ def search(
         _account(lines, trial)
     while not ledger.replays and (plan.trials is None or len(trials) < plan.trials):
         try:
-            chosen = _next(lines, plan, bench, rows, clock, seconds_in_all)
-            if chosen is None:
-                break
-            trials.append(_run(chosen, len(trials), fold, bench, rows, folds, ledger))
+            with clock.breakable():
+                chosen = _next(lines, plan, bench, rows, clock, seconds_in_all)
+                if chosen is None:
+                    break
+                trials.append(_run(chosen, len(trials), fold, bench, rows, folds, ledger))
         except KeyboardInterrupt:
             if clock.interrupted:
                 raise

@@ -158,7 +158,7 @@ def _source(result: Result) -> str:
         "Settings": words.settings_text(result.chosen["settings"]),
     }
     told = "\n".join(f"- {name}: {escaped(str(value))}" for name, value in known.items() if value)
-    return f"## Where it comes from\n\n{told}\n\n{_block('', fit_command(result, 'FOLDER'))}"
+    return f"## Where it comes from\n\n{told}\n\n{_block('', words.clean(fit_command(result, 'FOLDER')))}"
 
 
 def _load(result: Result) -> str:

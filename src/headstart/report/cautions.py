@@ -31,6 +31,7 @@ class Caution:
 
 
 Audit = Mapping[str, Any]
+NOT_NEEDED = "The task may not need a pre-trained model, or a background detail may give the answer away."
 Rule = Callable[[Result, Audit], Caution | None]
 
 
@@ -57,19 +58,25 @@ def _controls(result: Result, audit: Audit) -> Caution | None:
     transfer = main_figure(result)
     if not transfer or transfer.get("low") is None:
         return None
-    names = {
-        "random-frozen": "a probe on random weights",
-        "floor-classical": result.floor_names.get("floor-classical", ""),
-    }
-    for role, what in names.items():
+    for role, (title, what, meaning) in RIVALS.items():
         figure = main_figure(result, role)
         if figure and figure.get("value") is not None and figure["value"] >= transfer["low"]:
-            return Caution(
-                "A simple method comes close",
-                f"{what[0].upper()}{what[1:]} gets {share(figure)}, within the interval of transfer or above it. The task may "
-                "not need a pre-trained model, or a background detail may give the answer away.",
-            )
+            name = what or str(result.floor_names.get(role, "a classical method"))
+            text = f"{name[0].upper()}{name[1:]} gets {share(figure)}, within the interval of transfer or above it."
+            return Caution(title, f"{text} {meaning}")
     return None
+
+
+RIVALS = {
+    "floor-majority": (
+        "No better than guessing",
+        "always naming the most frequent class",
+        "The model has not been shown to look at the examples at all.",
+    ),
+    "random-frozen": ("A simple method comes close", "a probe on random weights", NOT_NEEDED),
+    "floor-classical": ("A simple method comes close", "", NOT_NEEDED),
+}
+"""What transfer should leave behind: role, title, what it is called (else its name in the result), what it means."""
 
 
 def _size(result: Result, audit: Audit) -> Caution | None:

@@ -21,7 +21,7 @@ SHOWN = 240
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One square: `part` is its share of the true class, `examples` whether some stand behind it."""
+    """One square: `part` is its share of the true class, `examples` those shown behind it."""
 
     row: int
     column: int

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from headstart.files import write_bytes
 from headstart.report import chart, words
@@ -20,6 +21,7 @@ from headstart.report.story import Story, Thumbnails
 from headstart.run.predictions import PredictionRow
 from headstart.run.result import Result
 
+INTERVAL = re.compile(r"\(?[\d.,]+–[\d.,]*\d\)?")
 VERDICT_WORDS = {"helped": "Transfer helped", "hurt": "Transfer hurt", "same": "No difference", "unclear": "Unclear"}
 
 
@@ -97,7 +99,13 @@ def environment() -> Environment:
         undefined=StrictUndefined,
     )
     templates.filters.update(
-        share=words.share, unbroken=unbroken, tick=tick, capfirst=capfirst, shell=shlex.quote, python=json.dumps
+        share=words.share,
+        unbroken=unbroken,
+        breakable=breakable,
+        tick=tick,
+        capfirst=capfirst,
+        shell=shlex.quote,
+        python=json.dumps,
     )
     return templates
 
@@ -112,7 +120,13 @@ def capfirst(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def unbroken(text: str) -> str:
-    """Text whose per cent signs and intervals stay on the line of their number."""
+def unbroken(text: str) -> Markup:
+    """Text, escaped, whose per cent signs and intervals stay whole and on the line of their number."""
     text = re.sub(r"(?<=\d) ?%", "\u00a0%", text)
-    return text.replace("% (", "%\u00a0(").replace("p < ", "p\u00a0<\u00a0").replace("p = ", "p\u00a0=\u00a0")
+    text = text.replace("% (", "%\u00a0(").replace("p < ", "p\u00a0<\u00a0").replace("p = ", "p\u00a0=\u00a0")
+    return Markup(INTERVAL.sub(r'<span class="whole">\g<0></span>', str(escape(text))))
+
+
+def breakable(name: str) -> Markup:
+    """A name, escaped, that may break after its underscores and slashes, where words end."""
+    return Markup(re.sub(r"(?<=[_/])(?=[^_/])", "<wbr>", str(escape(name))))

@@ -46,9 +46,9 @@ def ranking(story: Story) -> View | None:
             label=entry["backbone"],
             note=_source_note(entry),
             text=words.share(figure),
-            strong=entry["chosen"],
+            strong=place == 0,
         )
-        for entry, figure in zip(entries, figures, strict=True)
+        for place, (entry, figure) in enumerate(zip(entries, figures, strict=True))
     ]
     why = next((entry["why"] for entry in entries if entry.get("why")), "")
     return {"scale": scale, "strips": strips, "entries": entries, "why": why}
@@ -105,6 +105,7 @@ def metrics(story: Story) -> View:
         "roles": [{"title": words.ROLES[role], "note": words.role_note(result, role)} for role in roles],
         "lines": lines,
         "verdict": result.verdict,
+        "gap": words.gap_text(result),
         "methods": methods,
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 Tone = Literal["plain", "strong", "soft", "warning"]
 STYLES: Mapping[Tone, str] = {"plain": "", "strong": "bold", "soft": "dim", "warning": "yellow"}
 LABEL = 13
-RANKED = 4
+HEIGHT = 24
+RANKED = 3
 ROLE_LABELS = {
     "transfer": "transfer",
     "scratch": "from scratch",
@@ -36,7 +37,7 @@ class Line:
 
 
 def summary_lines(result: Result, *, report: str | None = None, width: int = 80) -> list[str]:
-    """The summary as plain lines of at most `width` columns, at most 23 of them at 80; `report` is the page's path."""
+    """The summary as plain lines of at most `width` columns, at most 24 of them at 80; `report` is the page's path."""
     return [line.text for line in _lines(result, report, width)]
 
 
@@ -53,79 +54,77 @@ def summary_text(result: Result, *, report: str | None = None, width: int = 80) 
 
 def _lines(result: Result, report: str | None, width: int) -> list[Line]:
     lines = [Line(line, "strong") for line in wrap(words.clean(words.headline(result)), width)]
-    for part in (
-        _ranking(result, width),
-        _trials(result, width),
-        _test(result, width),
-        _calibration(result),
-        _watch(result, width),
-    ):
-        lines += [Line(""), *part] if part and part[0].tone == "strong" else part
-    if report:
-        # A path is for copying: it is not cut, whatever its length.
-        lines.append(Line(_labelled("Report", words.clean(report))))
-    return lines
+    for part in (_sources(result, width), _chosen(result), _test(result, width)):
+        lines += [Line(""), *part]
+    lines += _calibration(result)
+    lines += _watch(result, width, room=HEIGHT - 1 - len(lines))
+    lines = [Line(cut(words.clean(line.text), width), line.tone) for line in lines]
+    # A path is for copying: it is not cut, whatever its length.
+    return [*lines, Line(_labelled("Report", words.clean(report)))] if report else lines
 
 
 def _labelled(label: str, text: str) -> str:
     return f"{label:<{LABEL}}{text}"
 
 
-def _ranking(result: Result, width: int) -> list[Line]:
-    lines = [
-        Line(cut(_labelled("Sources", f"leave-one-out accuracy on training {words.nouns(result)[1]}"), width), "strong")
-    ]
-    figures = [{"value": entry["score"], "low": entry["low"], "high": entry["high"]} for entry in result.ranking]
-    lines += list(_strips([entry["backbone"] for entry in result.ranking][:RANKED], figures[:RANKED], width))
-    if len(result.ranking) > RANKED:
-        lines.append(Line(f"  and {len(result.ranking) - RANKED} more", "soft"))
-    return lines
+def _sources(result: Result, width: int) -> list[Line]:
+    entries = result.ranking[:RANKED]
+    more = f", best {RANKED} of {len(result.ranking)}" if len(result.ranking) > RANKED else ""
+    title = _labelled("Sources", f"leave-one-out accuracy on training {words.nouns(result)[1]}{more}")
+    figures = [{"value": entry["score"], "low": entry["low"], "high": entry["high"]} for entry in entries]
+    lines = [Line(title, "strong"), *_strips([entry["backbone"] for entry in entries], figures, width)]
+    why = next((entry["why"] for entry in entries if entry.get("why")), "")
+    told = wrap(words.clean(f"Why: {why}.") if why else "", max(20, width - 4), max_lines=2, placeholder=" …")
+    return [*lines, *(Line(f"  {line}", "soft") for line in told)]
 
 
-def _trials(result: Result, width: int) -> list[Line]:
+def _chosen(result: Result) -> list[Line]:
     failed = sum(1 for trial in result.trials if trial.get("error"))
-    told = (
-        f"{len(result.trials)} run"
-        + (f", {failed} failed" if failed else "")
-        + f"; chosen: {words.chosen_text(result)}"
-    )
-    lines = [Line(cut(_labelled("Trials", words.clean(told)), width), "strong")]
-    metric = result.task["metric"]
-    better = max if result.task["higher_is_better"] else min
-    values: dict[str, list[float]] = {}
+    tried = words.count(len(result.trials), "trial", "trials") + (f" ({failed} failed)" if failed else "")
+    lines = [Line(_labelled("Chosen", f"{words.chosen_text(result)}, after {tried}"), "strong")]
+    best = ", ".join(f"{name} {told}" for name, told in _best(result))
+    title = words.metric_title(result.task["metric"])
+    return [*lines, Line(f"  {title} on validation, the best of each: {best}", "soft")] if best else lines
+
+
+def _best(result: Result) -> list[tuple[str, str]]:
+    """Each transfer strategy with its best validation figure, the best first; of nested searches, the last one's."""
+    metric, sign = result.task["metric"], 1 if result.task["higher_is_better"] else -1
+    values: dict[str, float] = {}
     for trial in result.trials:
-        if trial["validation"].get(metric) is not None:
-            values.setdefault(trial["strategy"], []).append(trial["validation"][metric])
-    best = ", ".join(f"{name} {words.metric_value(metric, better(found))}" for name, found in values.items())
-    return [*lines, Line(cut(f"  best {words.metric_title(metric).lower()} on validation: {best}", width), "soft")]
+        value = trial["validation"].get(metric)
+        if trial["role"] == "transfer" and trial["fold"] == 0 and value is not None:
+            values[trial["strategy"]] = max(values.get(trial["strategy"], value), value, key=lambda one: sign * one)
+    ordered = sorted(values.items(), key=lambda item: -sign * item[1])
+    return [(name, words.metric_value(metric, value)) for name, value in ordered]
 
 
 def _test(result: Result, width: int) -> list[Line]:
     figures = {role: figure for role in words.ROLES if (figure := words.main_figure(result, role))}
-    lines = [Line(cut(_labelled("Test", words.tested_on(result)), width), "strong")]
-    lines += list(_strips([ROLE_LABELS[role] for role in figures], list(figures.values()), width, axis=True))
-    return lines
+    lines = [Line(_labelled("Test", words.tested_on(result)), "strong")]
+    return [*lines, *_strips([ROLE_LABELS[role] for role in figures], list(figures.values()), width, axis=True)]
 
 
 def _strips(
     names: Sequence[str], figures: Sequence[Mapping[str, Any]], width: int, *, axis: bool = False
-) -> Iterator[Line]:
+) -> list[Line]:
     """Each name with its figure and a dot with its interval, the first one strong."""
     scale = chart.axis(figures)
     texts = [words.share(figure) for figure in figures]
-    name_width, text_width = min(28, max(map(len, names), default=0)), max(map(len, texts), default=0)
+    text_width = max(map(len, texts), default=0)
+    name_width = min(28, max(8, width - text_width - 4), max(map(len, names), default=0))
     room = width - name_width - text_width - 6
+    lines = []
     for number, (name, text, figure) in enumerate(zip(names, texts, figures, strict=True)):
         drawn = _drawn(scale, figure, room)
         label = cut(words.clean(name), name_width)
-        yield Line(
-            f"  {label:<{name_width}}  {text:<{text_width}}  {drawn}".rstrip(), "plain" if number == 0 else "soft"
-        )
+        told = f"  {label:<{name_width}}  {text:<{text_width}}  {drawn}".rstrip()
+        lines.append(Line(told, "plain" if number == 0 else "soft"))
     if axis and room > 12:
-        ends = f"{scale.low * 100:g}", f"{scale.high * 100:g} %"
-        yield Line(
-            " " * (name_width + text_width + 6) + ends[0] + " " * (room - len(ends[0]) - len(ends[1])) + ends[1], "soft"
-        )
+        low, high = f"{scale.low * 100:g}", f"{scale.high * 100:g} %"
+        blank = " " * (name_width + text_width + 6)
+        lines.append(Line(f"{blank}{low}{high:>{room - len(low)}}", "soft"))
+    return lines
 
 
 def _drawn(scale: chart.Axis, figure: Mapping[str, Any], room: int) -> str:
@@ -147,14 +146,15 @@ def _calibration(result: Result) -> list[Line]:
     found = result.calibration
     if not found:
         return []
-    before, after = (words.percent(found[name].get("value")) for name in ("ece_before", "ece_after"))
-    text = f"error of confidence {before} before, {after} after (temperature {found['temperature']:.2f})"
-    return [Line(_labelled("Calibration", text), "strong")]
+    before, after = (words.share(found[name]) for name in ("ece_before", "ece_after"))
+    return [Line(_labelled("Calibration", f"confidence is off by {after}, before {before}"), "strong")]
 
 
-def _watch(result: Result, width: int) -> list[Line]:
+def _watch(result: Result, width: int, *, room: int) -> list[Line]:
     titles = [caution.title[0].lower() + caution.title[1:] for caution in cautions(result, {})]
-    return [Line(cut(_labelled("Watch out", words.clean("; ".join(titles))), width), "warning")] if titles else []
+    text = words.clean("; ".join(titles))
+    told = wrap(text, max(20, width - LABEL), max_lines=max(1, min(2, room)), placeholder=" …")
+    return [Line(_labelled("" if number else "Watch out", line), "warning") for number, line in enumerate(told)]
 
 
 def cut(text: str, width: int) -> str:

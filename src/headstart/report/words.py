@@ -154,6 +154,18 @@ def _size_span(difference: Figure) -> str:
     return f" ({near * 100:.{digits}f}–{far * 100:.{digits}f})"
 
 
+def gap_text(result: Result) -> str:
+    """How much better the model knows its training data; empty where that was not measured."""
+    gap = result.gap
+    if not gap or gap["difference"].get("value") is None:
+        return ""
+    ends = _points_span(gap["difference"])
+    return (
+        f"On its training data the model gets {share(gap['train'])} right, on the test data {share(gap['test'])}: "
+        f"a gap of {signed(gap['difference']['value'])} points{ends}."
+    )
+
+
 def chosen_text(result: Result) -> str:
     """Backbone and strategy that were chosen."""
     return f"{result.chosen['strategy']} on {result.chosen['backbone']}"

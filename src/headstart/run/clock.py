@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from headstart.errors import OptionError
 from headstart.protocols import Clock
@@ -35,6 +37,7 @@ class BudgetClock:
         """Start the clock now."""
         self._began = time.monotonic() - spent_s
         self._ends = math.inf if budget_s is None else self._began + budget_s
+        self.is_breakable = False
 
     def now(self) -> float:
         """Seconds since the run began, those of interrupted attempts included."""
@@ -52,6 +55,15 @@ class BudgetClock:
     def interrupt(self) -> None:
         """End the budget now: what has not begun is left out."""
         self._ends = -math.inf
+
+    @contextmanager
+    def breakable(self) -> Iterator[None]:
+        """While inside, `is_breakable` says that an interrupt may break off what runs."""
+        self.is_breakable = True
+        try:
+            yield
+        finally:
+            self.is_breakable = False
 
 
 class Slice:
@@ -77,3 +89,7 @@ class Slice:
     def interrupt(self) -> None:
         """Interrupt the other clock, and with it all its shares."""
         self._clock.interrupt()
+
+    def breakable(self) -> AbstractContextManager[None]:
+        """The other clock's."""
+        return self._clock.breakable()

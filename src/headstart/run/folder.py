@@ -14,6 +14,7 @@ from headstart.events import Listener, PhaseEnded, PhaseStarted, Said, fan_out
 from headstart.log import log_to
 from headstart.run.clock import BudgetClock
 from headstart.run.journal import Journal
+from headstart.run.lock import LOCK, hold
 from headstart.runtime import peak_memory_mib
 
 
@@ -25,10 +26,12 @@ class Run:
     ) -> None:
         """Open `folder` (a temporary one where None), taking up what an earlier attempt with the same options left.
 
-        Raises RunError where the folder holds something else.
+        Raises RunError where the folder holds something else, or another process is at work in it.
         """
         self.folder = folder or Path(tempfile.mkdtemp(prefix="headstart-"))
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._refuse_others()
+        self._lock = hold(self.folder)
         self.journal = Journal(self.folder / "journal.jsonl")
         self.phases: list[dict[str, Any]] = []
         self.listener = fan_out(listener, log_to(self.folder / "log.jsonl"))
@@ -36,14 +39,16 @@ class Run:
         spent_s = sum(entry["seconds"] for entry in self.journal.of("phase"))
         self.clock = BudgetClock(budget_s, spent_s=spent_s)
 
+    def _refuse_others(self) -> None:
+        others = sorted(path.name for path in self.folder.iterdir() if path.name not in ("log.jsonl", LOCK))
+        if others and "journal.jsonl" not in others:
+            raise RunError(
+                f"{self.folder}: holds other files ({', '.join(others[:3])}). Choose another --out, or empty it."
+            )
+
     def _begin(self, options: dict[str, Any]) -> None:
         started = self.journal.of("start")
         if not started:
-            others = [path.name for path in self.folder.iterdir() if path.name not in ("log.jsonl", "journal.jsonl")]
-            if others:
-                raise RunError(
-                    f"{self.folder}: holds other files ({', '.join(sorted(others)[:3])}). Choose another --out, or empty it."
-                )
             self.journal.append("start", options=options)
             return
         before = started[0]["options"]

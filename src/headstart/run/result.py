@@ -6,7 +6,7 @@ The schema is documented in docs/result-schema.md; a change that removes or rede
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -66,15 +66,29 @@ class Result:
 
     @classmethod
     def read(cls, path: Path) -> Result:
-        """Read a result; raises RunError where there is none or a newer version wrote it."""
+        """Read a result; what later releases added to this version is left aside.
+
+        Raises RunError where there is none, where it is damaged, and where another schema version wrote it.
+        """
         if not path.is_file():
             raise RunError(
                 f"{path.parent}: no result.json, so no finished run. Run the same `headstart fit` to finish it."
             )
-        values = read_json(path)
-        if values.get("schema_version") != SCHEMA_VERSION:
+        try:
+            values = read_json(path)
+        except ValueError as error:
             raise RunError(
-                f"{path}: schema version {values.get('schema_version')}, this is version {SCHEMA_VERSION}. "
-                "Use the Headstart that wrote it."
+                f"{path}: no JSON ({error}). Restore it, or run `headstart fit` into another folder."
+            ) from error
+        version = values.get("schema_version") if isinstance(values, dict) else None
+        if version != SCHEMA_VERSION:
+            raise RunError(
+                f"{path}: schema version {version}, this is version {SCHEMA_VERSION}. Use the Headstart that wrote it."
             )
-        return cls(**values)
+        known = [item.name for item in fields(cls)]
+        missing = [name for name in known if name not in values]
+        if missing:
+            raise RunError(
+                f"{path}: lacks {', '.join(missing)}. Restore it, or run `headstart fit` into another folder."
+            )
+        return cls(**{name: values[name] for name in known})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -35,6 +36,9 @@ class FakeClock:
 
     def interrupt(self):
         self.interrupted = True
+
+    def breakable(self):
+        return nullcontext()
 
 
 def _ledger(folder, replay=None):

@@ -1,0 +1,161 @@
+"""Options and arguments of the command line, each with its one line of help. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Control(StrEnum):
+    """What transfer is compared with."""
+
+    scratch = "scratch"
+    none = "none"
+
+
+class Precision(StrEnum):
+    """In which numbers networks run."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+
+
+class Modality(StrEnum):
+    """What an example is."""
+
+    image = "image"
+    text = "text"
+
+
+class Objective(StrEnum):
+    """What pre-training learns from."""
+
+    distil = "distil"
+    supervised = "supervised"
+
+
+Data = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA", show_default=False, help="Folder, zip, .csv, .tsv, .jsonl or .parquet file, or builtin:digits."
+    ),
+]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", show_default=False, help="Folder of a finished run.")]
+Inputs = Annotated[
+    list[str],
+    typer.Argument(metavar="INPUT", show_default=False, help="Files, folders, zips, tables, or texts in quotes."),
+]
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SOURCE", show_default=False, help="Folders, zips or tables of pictures, or builtin:glyphs."
+    ),
+]
+
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        file_okay=False,
+        help="Run folder. [default: runs/NAME, then runs/NAME-2, …; the same command goes on with an unfinished one]",
+    ),
+]
+BackboneOut = Annotated[
+    Path,
+    typer.Option(
+        metavar="FOLDER",
+        file_okay=False,
+        help="Backbone folder to write; the same command goes on where a killed one stopped.",
+    ),
+]
+TableOut = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", dir_okay=False, help="Also write a CSV file, with one probability per class."),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", metavar="NAME", help="Backbone: a name from `headstart models`, or a folder. Repeatable."),
+]
+Budget = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Time for the whole run, such as 90s, 5m or 1h30m. [default: 5m]")
+]
+DemoBudget = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Time for the whole run, such as 90s or 5m. [default: 45s]")
+]
+Trials = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Number of trials instead of a budget; repeats bit for bit on CPU."),
+]
+Strategies = Annotated[
+    list[str] | None,
+    typer.Option("--strategy", metavar="NAME", help="Only this one of probe, partial and full. Repeatable."),
+]
+Against = Annotated[Control, typer.Option(help="What transfer is compared with; none means no verdict.")]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="What validation selects on: accuracy, balanced_accuracy, macro_f1, auroc, log_loss, …"
+    ),
+]
+Text = Annotated[
+    list[str] | None, typer.Option(metavar="COLUMN", help="Column with the text; twice for a pair of texts.")
+]
+Image = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column with the path of the picture.")]
+Label = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Column with the label; several 0/1 columns with commas.")
+]
+SplitColumn = Annotated[
+    str | None, typer.Option("--split", metavar="COLUMN", help="Column that says train, val or test.")
+]
+Group = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Column whose equal values stay on one side, such as a patient.")
+]
+Seed = Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")]
+Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")]
+InPrecision = Annotated[Precision, typer.Option("--precision", help="Numbers that networks compute in.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Never ask the model hub.")]
+Replay = Annotated[
+    Path | None,
+    typer.Option(metavar="RUN", exists=True, help="Repeat what another run chose: its folder, or its journal.jsonl."),
+]
+OpenReport = Annotated[bool, typer.Option("--open/--no-open", help="Show the report in a browser at the end.")]
+OpenDemo = Annotated[
+    bool | None,
+    typer.Option("--open/--no-open", help="Show the report in a browser at the end. [default: on a terminal]"),
+]
+OfModality = Annotated[Modality | None, typer.Option(help="Only backbones for this kind of example.")]
+Version = Annotated[bool, typer.Option("--version", help="Show the version and exit.")]
+
+HowToLearn = Annotated[Objective, typer.Option(help="distil learns a teacher's features, supervised the labels.")]
+Teacher = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Backbone to distil from, named as in `headstart models`, or a folder."),
+]
+Architecture = Annotated[str, typer.Option(metavar="NAME", help="Architecture of timm's to train from random weights.")]
+ModelArgs = Annotated[str, typer.Option(metavar="JSON", help="Arguments of the architecture, as a JSON object.")]
+Size = Annotated[int, typer.Option(metavar="PX", min=8, help="Side of a training view, in pixels.")]
+InputSize = Annotated[
+    int | None,
+    typer.Option(metavar="PX", help="Side of the pictures that the backbone will ask for. [default: --size]"),
+]
+TeacherSize = Annotated[int, typer.Option(metavar="PX", help="Side of a view for the teacher, in pixels.")]
+Epochs = Annotated[int, typer.Option(metavar="N", min=1, help="Passes over the views.")]
+Views = Annotated[
+    str | None,
+    typer.Option(metavar="N,N…", help="Views per picture, one number or one per source. [default: 40,000 per source]"),
+]
+BatchSize = Annotated[int, typer.Option(metavar="N", min=1, help="Views per step.")]
+LearningRate = Annotated[float, typer.Option(metavar="RATE", help="Peak learning rate.")]
+WeightDecay = Annotated[float, typer.Option(metavar="RATE", help="Weight decay of matrices and kernels.")]
+CardName = Annotated[str | None, typer.Option(metavar="NAME", help="Name on the source card. [default: the folder's]")]
+Domain = Annotated[str | None, typer.Option(metavar="TEXT", help="What the sources show, in words, for the card.")]
+Licences = Annotated[
+    list[str] | None,
+    typer.Option("--licence", metavar="NAME", help="Licence of a source; repeat it in the order of the sources."),
+]
+WeightsLicence = Annotated[str | None, typer.Option(metavar="NAME", help="Licence of the finished weights.")]
+KeepWork = Annotated[bool, typer.Option("--keep-work", help="Keep prepared views and checkpoints at the end.")]
