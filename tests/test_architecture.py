@@ -39,15 +39,16 @@ PUBLIC_API = {
     "headstart.model",
     "headstart.models.card",
     "headstart.models.catalogue",
-    "headstart.models.minilm",
-    "headstart.pipeline",
-    "headstart.run.default_folder",
-    "headstart.options",
-    "headstart.models.resolve",
     "headstart.models.hub",
-    "headstart.report.terminal_summary",
+    "headstart.models.minilm",
+    "headstart.models.resolve",
+    "headstart.options",
+    "headstart.pipeline",
 }
-"""What an edge may import besides the base and other edges."""
+"""What an edge may import besides the base, `run`, `report` and other edges: what is public, and what describes it.
+
+Nothing of how it is done: an edge that needs the search or a strategy wants something that `fit` should give.
+"""
 
 OUTSIDE_PURE = {"datetime", "io", "logging", "os", "pathlib", "random", "shutil", "subprocess", "tempfile", "time"}
 """Files, clock, randomness and printing have no place in the pure modules."""

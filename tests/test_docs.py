@@ -99,14 +99,11 @@ def test_commands_in_the_text_are_real(page: Path) -> None:
     for code in CODE.findall(prose(page)):
         if not code.startswith("headstart "):
             continue
-        words = code.split()[1:]
-        command = getattr(program, "commands", {}).get(words[0], program if words[0].startswith("-") else None)
-        known = {
-            "-h",
-            "--help",
-            *(flag for option in command.params for flag in (*option.opts, *option.secondary_opts)),
-        }
-        if command is None or not {word.split("=")[0] for word in words[1:] if word.startswith("-")} <= known:
+        name, *rest = code.split()[1:]
+        command = program if name.startswith("-") else getattr(program, "commands", {}).get(name)
+        options = command.params if command else []
+        known = {"-h", "--help", *(flag for option in options for flag in (*option.opts, *option.secondary_opts))}
+        if command is None or not {word.split("=")[0] for word in rest if word.startswith("-")} <= known:
             wrong.append(code)
     assert not wrong
 

@@ -42,8 +42,11 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `path` in one step."""
-    write_bytes(path, text.encode())
+    """Write `text` as UTF-8 to `path` in one step.
+
+    A file name that is no Unicode is written with escapes, which JSON reads back as they were: a run must not fail for it.
+    """
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_json(path: Path, value: Any) -> None:

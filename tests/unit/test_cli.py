@@ -10,7 +10,6 @@ import sys
 
 import pytest
 import typer
-from tests.unit.report.runs import bees
 from typer.testing import CliRunner
 
 from headstart import cli, cli_options
@@ -25,6 +24,7 @@ from headstart.models.resolve import LOADERS
 from headstart.options import CONTROLS
 from headstart.pipeline import fit
 from headstart.prove.metrics import METRICS
+from tests.unit.report.runs import bees
 
 COMMANDS = ("check", "models", "fit", "demo", "evaluate", "predict", "doctor", "pretrain")
 HEAVY = ("torch", "numpy", "sklearn", "transformers", "timm", "scipy", "pandas", "PIL", "rich")

@@ -148,6 +148,12 @@ def test_keys_of_later_releases_are_left_aside(tmp_path):
     assert Result.read(path).schema_version == SCHEMA_VERSION
 
 
+def test_a_name_that_is_no_unicode_comes_back_as_it_was(tmp_path):
+    result = sample("bees").result
+    replace(result, data={**result.data, "name": "bad\udce9.zip"}).write(tmp_path / "result.json")
+    assert Result.read(tmp_path / "result.json").data["name"] == "bad\udce9.zip"
+
+
 def test_nothing_that_json_lacks_is_written(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         replace(sample("bees").result, gap={"difference": float("nan")}).write(tmp_path / "result.json")
