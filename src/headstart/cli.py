@@ -182,12 +182,12 @@ def evaluate(
     precision: o.InPrecision = o.Precision.auto,
 ) -> None:
     """Measure a finished model on labelled data that it has not seen: metrics with 95 % intervals."""
-    from headstart.terminal import evaluation_table, working, write
+    from headstart.terminal import evaluation_parts, working, write
 
     with working("Evaluating"):
         model = _load(run, device, precision)
         found = model.evaluate(data, columns=_columns(text, image, label))
-    write(evaluation_table(found))
+    write(*evaluation_parts(found))
 
 
 @app.command(
@@ -207,12 +207,12 @@ def predict(
 
     The exit code is 1 where nothing could be predicted.
     """
-    from headstart.terminal import predictions_table, working, write
+    from headstart.terminal import predictions_parts, working, write
 
     with working("Predicting"):
         model = _load(run, device, precision)
         found = model.predict(inputs)
-    write(predictions_table(found))
+    write(*predictions_parts(found))
     if out:
         found.to_csv(out)
         typer.echo(f"Written: {out}")
@@ -300,7 +300,7 @@ def pretrain(
 def main() -> Never:
     """Run the program. What a user can mend becomes one line and exit code 2; a mistake of ours keeps its traceback."""
     with ending_in_one_line():
-        status = app(standalone_mode=False)
+        status = app(prog_name="headstart", standalone_mode=False)
         if status == STOPPED:  # this is what typer makes of Ctrl-C
             raise KeyboardInterrupt
     sys.exit(status if isinstance(status, int) else 0)

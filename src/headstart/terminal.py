@@ -32,22 +32,22 @@ STRATEGY, BACKBONE, VALUE = 14, 32, 24
 """Columns of the parts of a line about a trial."""
 
 
-def write(what: RenderableType) -> None:
+def write(*parts: RenderableType) -> None:
     """Print to standard output."""
     console = _output()
     if console.is_terminal:
-        console.print(what, soft_wrap=not isinstance(what, Table))
+        for part in parts:
+            console.print(part)
         return
     with console.capture() as captured:
-        console.print(what, soft_wrap=not isinstance(what, Table))
+        console.print(*parts, sep="\n")
     for line in captured.get().splitlines():
         console.out(line.rstrip(), highlight=False)
 
 
 def write_lines(lines: Iterable[str]) -> None:
     """Print lines of plain text to standard output; nothing in them is read as markup."""
-    for line in lines:
-        write(Text(line))
+    write(*(Text(line) for line in lines))
 
 
 def width() -> int:
@@ -128,7 +128,7 @@ class Terminal:
     def _show(self, event: events.Progress) -> None:
         left = "" if event.seconds_left is None else f", {clock(event.seconds_left)} left"
         if self._bar is None:
-            self._bar = self._progress.add_task(event.what, total=event.total, left=left)
+            self._bar = self._progress.add_task(event.what, total=event.total, completed=event.done, left=left)
         self._progress.update(self._bar, description=event.what, completed=event.done, total=event.total, left=left)
 
 
@@ -180,8 +180,8 @@ def models_table(cards: Sequence[SourceCard]) -> Table:
     )
 
 
-def predictions_table(found: Predictions) -> Table:
-    """Predictions with their confidence; an input that could not be read with its reason instead."""
+def predictions_parts(found: Predictions) -> list[RenderableType]:
+    """A table of predictions with their confidence; an input that could not be read with its reason instead."""
     shown = found.rows[:ROWS_SHOWN] if _output().is_terminal else found.rows
     table = _table(
         ["input", "label", "confidence"],
@@ -192,27 +192,26 @@ def predictions_table(found: Predictions) -> Table:
             for row in shown
         ),
     )
-    if len(shown) < len(found.rows):
-        table.caption = f"and {len(found.rows) - len(shown)} more: --out FILE writes all"
-    return table
+    if len(shown) == len(found.rows):
+        return [table]
+    return [table, Text(f"and {len(found.rows) - len(shown)} more: --out FILE writes all", style="dim")]
 
 
-def evaluation_table(found: Evaluation) -> Table:
-    """Metrics with their intervals."""
+def evaluation_parts(found: Evaluation) -> list[RenderableType]:
+    """A table of metrics with their intervals, and on what they were measured."""
     table = _table(
         ["metric", "value", "95 % interval"],
         (
-            [name.replace("_", " "), _number(figure.value), f"{_number(figure.low)} to {_number(figure.high)}"]
+            [name.replace("_", " "), _number(figure.value), _interval(figure.low, figure.high)]
             for name, figure in found.metrics.items()
         ),
     )
     notes = [f"{found.n} examples"]
     if found.set_aside:
-        notes.append(f"{len(found.set_aside)} could not be read: {found.set_aside[0]}")
+        notes.append(f"{len(found.set_aside)} could not be read, the first: {found.set_aside[0]}")
     if found.unknown_labels:
-        notes.append(f"left out, unknown labels: {', '.join(found.unknown_labels[:5])}")
-    table.caption = "; ".join(notes)
-    return table
+        notes.append(f"left out, labels that the model does not know: {', '.join(found.unknown_labels[:5])}")
+    return [table, *(Text(note) for note in notes)]
 
 
 def findings_table(found: Iterable[Finding]) -> Table:
@@ -222,6 +221,10 @@ def findings_table(found: Iterable[Finding]) -> Table:
 
 def _number(value: float | None) -> str:
     return "not defined" if value is None else f"{value:.3f}"
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:

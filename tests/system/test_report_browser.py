@@ -53,7 +53,7 @@ def visit(browser, pages):
     opened: list[Opened] = []
 
     def open_(name: str, **settings) -> sync_api.Page:
-        context = browser.new_context(**{"viewport": SCREEN, **settings})
+        context = browser.new_context(**{"viewport": SCREEN, "reduced_motion": "reduce", **settings})
         page = context.new_page()
         seen = Opened(page, [], [])
         page.on("console", lambda message: seen.complaints.append(message.text))
@@ -235,7 +235,7 @@ def test_markup_in_names_is_shown_and_not_run(visit):
 
 
 def test_it_reads_without_colour_or_motion_and_prints(visit):
-    page = visit("digits", reduced_motion="reduce", forced_colors="active")
+    page = visit("digits", forced_colors="active")
     assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
     assert page.locator("h1").is_visible()
     page.emulate_media(media="print")

@@ -245,9 +245,6 @@ def test_the_demo_stays_at_home_and_has_a_budget_unless_trials_are_counted(fitte
 
 def test_pretrain_takes_the_command_that_stands_on_a_source_card(monkeypatch):
     asked = []
-    monkeypatch.setattr(
-        "headstart.adapt.pretrain_job.pretrain", lambda sources, **options: asked.append((sources, options))
-    )
     given = {
         "objective": "supervised", "teacher": "timm:resnet18", "architecture": "resnet18",
         "model_args": {"channels": [8, 16], "stem_width": 8}, "size": 64, "input_size": 96, "epochs": 3,
@@ -256,6 +253,10 @@ def test_pretrain_takes_the_command_that_stands_on_a_source_card(monkeypatch):
         "weights_licence": "Apache-2.0", "device": "cpu", "precision": "fp32",
     }  # fmt: skip
     words = shlex.split(command_line(["a b", "builtin:glyphs"], cli.Path("made"), given))
+    taken = set(inspect.signature(pretrain).parameters)
+    monkeypatch.setattr(
+        "headstart.adapt.pretrain_job.pretrain", lambda sources, **options: asked.append((sources, options))
+    )
     done = CliRunner().invoke(app, words[1:], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     sources, options = asked[0]
@@ -264,9 +265,7 @@ def test_pretrain_takes_the_command_that_stands_on_a_source_card(monkeypatch):
     assert not options.pop("keep_work")
     assert callable(options.pop("listener"))
     assert options == given
-    assert set(given) | {"sources", "out", "keep_work", "listener", "checkpoint_s"} == set(
-        inspect.signature(pretrain).parameters
-    )
+    assert set(given) | {"sources", "out", "keep_work", "listener", "checkpoint_s"} == taken
 
 
 def test_one_number_of_views_counts_for_every_source(monkeypatch):

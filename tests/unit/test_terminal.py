@@ -37,7 +37,7 @@ def told(events, *, is_terminal=False, columns=80):
         force_terminal=is_terminal,
         width=columns,
         highlight=False,
-        color_system="standard",
+        color_system="standard" if is_terminal else None,
         legacy_windows=False,
     )
     with Terminal(console) as listener:
@@ -79,7 +79,7 @@ def test_a_terminal_shows_progress_with_the_time_left():
 
 def test_a_terminal_shows_progress_before_its_end_is_known():
     seen = told([Progress("views", 1, 4), Progress("views", 2, 4), Said("done")], is_terminal=True)
-    assert "2 of 4" in seen
+    assert "1 of 4" in seen
     assert "left" not in seen
 
 
@@ -110,7 +110,7 @@ def test_working_says_nothing_in_a_file(capsys):
 def test_a_piped_table_is_whole_and_without_trailing_blanks(capsys):
     rows = tuple(Prediction(f"{'long/' * 30}{n}.png", ("ant",), 0.98765, {"ant": 0.98765}) for n in range(70))
     bad = Prediction("bad.png", (), None, {}, "bad.png: empty (0 bytes).")
-    write(terminal.predictions_table(Predictions((*rows, bad), ("ant", "bee"))))
+    write(*terminal.predictions_parts(Predictions((*rows, bad), ("ant", "bee"))))
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 72
     assert lines[1].split() == [f"{'long/' * 30}0.png", "ant", "0.988"]
@@ -122,11 +122,12 @@ def test_a_terminal_gets_the_first_rows_and_where_the_others_are(monkeypatch):
     shown = Console(force_terminal=True, file=StringIO(), width=80)
     monkeypatch.setattr(terminal, "_output", lambda: shown)
     rows = tuple(Prediction(str(n), (), 0.5, {"ant": 0.5}) for n in range(70))
-    table = terminal.predictions_table(Predictions(rows, ("ant",)))
+    table, more = terminal.predictions_parts(Predictions(rows, ("ant",)))
     assert table.row_count == 50
-    assert table.caption == "and 20 more: --out FILE writes all"
-    write(table)
-    assert "none" in shown.file.getvalue()
+    write(table, more)
+    seen = shown.file.getvalue()
+    assert "none" in seen
+    assert "and 20 more: --out FILE writes all" in seen
 
 
 def test_an_evaluation_says_on_how_many_and_what_was_left_out(capsys):
@@ -134,12 +135,15 @@ def test_an_evaluation_says_on_how_many_and_what_was_left_out(capsys):
         "accuracy": Estimate(0.9, 0.8, 0.95, 40, "Wilson"),
         "auroc": Estimate(None, None, None, 40, "undefined"),
     }
-    write(terminal.evaluation_table(Evaluation(40, metrics, None, ("a.png: empty.",), ("wasp",))))
-    out = capsys.readouterr().out
-    assert "0.900" in out
-    assert "0.800 to 0.950" in out
-    assert "not defined" in out
-    assert "40 examples; 1 could not be read: a.png: empty.; left out, unknown labels: wasp" in out
+    write(*terminal.evaluation_parts(Evaluation(40, metrics, None, ("a.png: empty.",), ("wasp",))))
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[1] == ["accuracy", "0.900", "0.800", "to", "0.950"]
+    assert lines[2] == ["auroc", "not", "defined"]
+    assert [" ".join(line) for line in lines[3:]] == [
+        "40 examples",
+        "1 could not be read, the first: a.png: empty.",
+        "left out, labels that the model does not know: wasp",
+    ]
 
 
 def test_models_and_findings_have_a_row_each(capsys):

@@ -59,6 +59,7 @@ def search(
         trials.append(trial)
         _account(lines, trial)
     while not ledger.replays and (plan.trials is None or len(trials) < plan.trials):
+        chosen: Spec | None = None
         try:
             with clock.breakable():
                 chosen = _next(lines, plan, bench, rows, clock, seconds_in_all)
@@ -74,7 +75,12 @@ def search(
                     "Stopping: the best so far is proved and saved. Press Ctrl-C again to leave at once.", warning=True
                 )
             )
-            continue
+            # It may have come when the trial was recorded already: what is in the journal counts.
+            finished = ledger.finished(chosen, fold) if chosen else None
+            if finished is None:
+                continue
+            if not trials or trials[-1].spec != chosen:
+                trials.append(finished)
         _account(lines, trials[-1])
     return trials
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-from io import FileIO
+import os
 from pathlib import Path
 
 from headstart.errors import RunError
@@ -11,33 +11,46 @@ from headstart.errors import RunError
 LOCK = ".lock"
 
 
-def hold(folder: Path) -> FileIO:
-    """Keep other processes out of `folder` for as long as the answer lives; the system lets go of it when we die.
+class Lock:
+    """A lock of this process on a folder, for as long as the object lives; when the process dies the system lets go."""
 
-    Raises RunError where another process is at work in it.
-    """
-    lock = _attempt(folder)
-    if lock is None:
-        raise RunError(f"{folder}: another process is at work in this run. Wait for its end, or choose another --out.")
-    return lock
+    def __init__(self, folder: Path) -> None:
+        """Take the lock; raises BlockingIOError where another process has it."""
+        self._file: int | None = None  # for __del__, where opening fails
+        self._file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            # A lock of the process, not of the open file: the same process may take a run up again.
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def hold(folder: Path) -> Lock:
+    """Keep other processes out of `folder`; raises RunError where one of them is at work in it."""
+    try:
+        return Lock(folder)
+    except BlockingIOError as error:
+        raise RunError(
+            f"{folder}: another process is at work in this run. Wait for its end, or choose another --out."
+        ) from error
 
 
 def is_held(folder: Path) -> bool:
     """Whether another process is at work in `folder`."""
     if not (folder / LOCK).is_file():
         return False
-    lock = _attempt(folder)
-    if lock is not None:
-        lock.close()
-    return lock is None
-
-
-def _attempt(folder: Path) -> FileIO | None:
-    file = FileIO(folder / LOCK, "a")
     try:
-        # A lock of the process, not of the file: the same process may take a run up again.
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        Lock(folder).close()
     except BlockingIOError:
-        file.close()
-        return None
-    return file
+        return True
+    return False

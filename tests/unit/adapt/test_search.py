@@ -16,6 +16,7 @@ from headstart.adapt.search import Plan, search, strategy_named, winner
 from headstart.adapt.strategies import CONTROLS, STRATEGIES
 from headstart.adapt.trial import Spec, Trial, Validated
 from headstart.data.modality import MODALITIES
+from headstart.events import TrialEnded
 from headstart.run.clock import BudgetClock
 from headstart.run.journal import Journal
 
@@ -219,3 +220,19 @@ def test_every_strategy_says_what_it_is(name):
     assert strategy.name == name
     assert strategy.summary
     assert strategy.choices >= 1
+
+
+def test_a_trial_that_is_recorded_when_ctrl_c_comes_counts(tmp_path):
+    """What the journal holds and what the run knows are the same, whenever the interrupt arrives."""
+    bench = workbench(tmp_path / "cache")
+    clock = FakeClock()
+
+    def press(event):
+        if isinstance(event, TrialEnded) and not clock.interrupted:
+            raise KeyboardInterrupt
+
+    bench.listener = press
+    trials = _search(bench, tmp_path, trials=None, clock=clock)
+    recorded = Journal(tmp_path / "journal.jsonl").of("trial")
+    assert clock.interrupted
+    assert [trial.spec.strategy for trial in trials] == [entry["strategy"] for entry in recorded] == ["probe"]

@@ -135,6 +135,9 @@ def test_several_labels_have_no_confusion_matrix_and_nested_folds_are_told(pages
     assert "each fold was predicted by a model whose whole search and training had not seen it" in seen.words
     assert "too few to measure" in seen.words
     assert "Each label counts by itself" in seen.words
+    tags = [given["class"] for _, given in seen.tags if given.get("class", "").startswith("tag")]
+    assert tags.count("tag") == 2  # in the short table and in the whole one
+    assert "best of its fold" in seen.words
 
 
 def test_every_control_and_trial_is_shown(pages):

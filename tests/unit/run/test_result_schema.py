@@ -78,12 +78,12 @@ def top(types):
 def finished(tmp_path_factory):
     """The folder of a real run: two tiny backbones on small pictures, with controls, nested cross-validation."""
     folder = tmp_path_factory.mktemp("schema") / "run"
-    pictures, labels = stripes(96, classes=3, noise=90.0)
+    pictures, labels = stripes(60, classes=3, noise=90.0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEADSTART_CACHE", str(folder.parent / "cache"))
         names = [f"colour {label}" for label in labels]
         backbones = [TinyBackbone("one", 0), TinyBackbone("two", 1)]
-        headstart.fit((pictures, names), models=backbones, trials=4, out=folder, device="cpu")
+        headstart.fit((pictures, names), models=backbones, trials=2, out=folder, device="cpu")
     return folder
 
 
