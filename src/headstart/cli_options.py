@@ -142,7 +142,6 @@ InputSize = Annotated[
     int | None,
     typer.Option(metavar="PX", help="Side of the pictures that the backbone will ask for. [default: --size]"),
 ]
-TeacherSize = Annotated[int, typer.Option(metavar="PX", help="Side of a view for the teacher, in pixels.")]
 Epochs = Annotated[int, typer.Option(metavar="N", min=1, help="Passes over the views.")]
 Views = Annotated[
     str | None,

@@ -248,7 +248,7 @@ def test_pretrain_takes_the_command_that_stands_on_a_source_card(monkeypatch):
     given = {
         "objective": "supervised", "teacher": "timm:resnet18", "architecture": "resnet18",
         "model_args": {"channels": [8, 16], "stem_width": 8}, "size": 64, "input_size": 96, "epochs": 3,
-        "views": [40, 1], "batch_size": 32, "learning_rate": 0.001, "weight_decay": 0.1, "teacher_size": 128,
+        "views": [40, 1], "batch_size": 32, "learning_rate": 0.001, "weight_decay": 0.1,
         "seed": 5, "name": "mine", "domain": "broad pictures, and signs", "licences": ["MIT", "CC BY 4.0"],
         "weights_licence": "Apache-2.0", "device": "cpu", "precision": "fp32",
     }  # fmt: skip

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from headstart.adapt.examples import Augment, PreparedExamples
 from headstart.adapt.network import Network, hold_statistics
+from headstart.adapt.precision import spare_slow_layers
 from headstart.features.batches import by_cost, to_device
 from headstart.models.backbone import Inputs
 from headstart.runtime import Placement
@@ -87,6 +88,7 @@ def train(
     if augment is not None:
         hooks.before_step.append(lambda inputs: augment(inputs, rng))
     network.to(placement.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    spare_slow_layers(network, placement)
     optimizer = optimizer_for(network, recipe)
     steps = math.ceil(len(rows) / recipe.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, cosine(recipe.epochs * steps, recipe.warmup))
@@ -179,6 +181,7 @@ def seconds_per_step(
 ) -> float:
     """Measured seconds of one training step, on a copy: planning must not touch what is trained."""
     trial = copy.deepcopy(network).to(placement.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    spare_slow_layers(trial, placement)
     optimizer = optimizer_for(trial, Recipe(epochs=1, learning_rate=0.0, head_learning_rate=0.0))
     batch = np.arange(min(batch_size, len(rows)))
     trial.train()

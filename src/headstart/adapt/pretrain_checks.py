@@ -31,7 +31,6 @@ def check_options(recipe: PretrainRecipe, input_size: int | None, teacher: str |
         "input-size": input_size or recipe.size,
         "epochs": recipe.epochs,
         "batch-size": recipe.batch_size,
-        "teacher-size": recipe.teacher_size,
         "learning-rate": recipe.learning_rate,
     }
     for name, value in numbers.items():

@@ -43,7 +43,6 @@ def pretrain(
     batch_size: int = 128,
     learning_rate: float = 3e-3,
     weight_decay: float = 0.02,
-    teacher_size: int = 160,
     seed: int = 0,
     name: str | None = None,
     domain: str | None = None,
@@ -79,12 +78,11 @@ def pretrain(
         learning_rate,
         weight_decay,
         seed,
-        teacher_size,
     )
     check_options(recipe, input_size, teacher)
     read = read_sources(sources, labelled=objective == "supervised", licences=licences, listener=listener)
     counts = views_of(read, views)
-    tutor, about_teacher = load_teacher(teacher, size=teacher_size) if teacher is not None else (None, None)
+    tutor, about_teacher = load_teacher(teacher, size=size) if teacher is not None else (None, None)
     job: dict[str, Any] = {
         "objective": objective,
         "sources": [source.facts(count) for source, count in zip(read, counts, strict=True)],

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from headstart.adapt.segments import segments
 from headstart.errors import OptionError
 from headstart.models.image_backbone import ImageBackbone
 from headstart.models.image_preprocess import ImagePreprocess
@@ -17,23 +18,39 @@ from headstart.models.resolve import load_backbone
 SUITABLE = "Give a convolutional model of timm's: a folder with config.json and model.safetensors, or timm:NAME."
 
 
-class Renormalised(nn.Module):
-    """A teacher for pixels between −1 and 1 that was trained on pixels normalised otherwise."""
+class Scale(nn.Module):
+    """Pixels between −1 and 1 to those that a network was trained on."""
 
     gain: Tensor
     shift: Tensor
 
-    def __init__(self, net: nn.Module, gain: Tensor, shift: Tensor) -> None:
-        """`gain` and `shift` (3,) turn pixels between −1 and 1 into the network's own."""
+    def __init__(self, gain: Tensor, shift: Tensor) -> None:
+        """A factor and a summand for each channel, (3,) both."""
         super().__init__()
-        self.net = net
         self.register_buffer("gain", gain.view(1, 3, 1, 1))
         self.register_buffer("shift", shift.view(1, 3, 1, 1))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """The pixels, in the precision they came in."""
+        return (pixels.float() * self.gain + self.shift).to(pixels.dtype)
+
+
+class Renormalised(nn.Module):
+    """A teacher for pixels between −1 and 1 that was trained on pixels normalised otherwise."""
+
+    def __init__(self, net: nn.Module, scale: Scale) -> None:
+        super().__init__()
+        self.scale, self.net = scale, net
+
+    def segments(self) -> list[nn.Module]:
+        """The network's own, with the pixels scaled first."""
+        first, *rest = segments(self.net)
+        return [nn.Sequential(self.scale, first), *rest]
 
     def forward_features(self, pixels: Tensor) -> Tensor:
         """The network's last feature map."""
         net: Any = self.net
-        map_BCHW: Tensor = net.forward_features((pixels.float() * self.gain + self.shift).to(pixels.dtype))
+        map_BCHW: Tensor = net.forward_features(self.scale(pixels))
         return map_BCHW
 
 
@@ -50,9 +67,7 @@ def load_teacher(spec: str | Path, *, size: int) -> tuple[nn.Module, dict[str, s
         with torch.inference_mode():
             found = teacher.forward_features(torch.zeros(1, 3, size, size))  # type: ignore[operator]
     except (RuntimeError, AssertionError) as error:
-        raise OptionError(
-            f"--teacher {spec}: takes no pictures of {size} pixels ({error}). Set --teacher-size."
-        ) from error
+        raise OptionError(f"--teacher {spec}: takes no pictures of {size} pixels ({error}). Set --size.") from error
     if found.ndim != 4 or getattr(backbone.net, "output_fmt", "NCHW") == "NHWC":
         raise OptionError(f"--teacher {spec}: gives no feature map by channels. {SUITABLE}")
     card = backbone.card
@@ -65,4 +80,4 @@ def _for_views(net: nn.Module, preprocess: ImagePreprocess) -> nn.Module:
     gain, shift = half / std, (half - mean) / std
     if all(math.isclose(value, 1.0, abs_tol=1e-6) for value in gain.tolist()) and float(shift.abs().max()) < 1e-6:
         return net
-    return Renormalised(net, gain, shift)
+    return Renormalised(net, Scale(gain, shift))

@@ -18,7 +18,7 @@ def _options(tmp_path, objective, **changed):
     options = {**RECIPE, "objective": objective, "epochs": 2, "views": 7, "learning_rate": 0.01, **changed}
     if objective == "distil":
         teacher = tmp_path / "teacher"
-        options |= {"teacher": teacher if teacher.is_dir() else teacher_folder(teacher), "teacher_size": 64}
+        options |= {"teacher": teacher if teacher.is_dir() else teacher_folder(teacher)}
     return options
 
 
@@ -55,7 +55,6 @@ def test_distillation_lowers_the_loss_and_needs_no_labels(tmp_path):
         ("supervised", ("pre-training", 20)),
         ("distil", ("pre-training", 20)),
         ("distil", ("views", 1)),
-        ("distil", ("teacher features", 128)),
     ],
 )
 def test_a_killed_run_goes_on_to_the_same_bits(tmp_path, objective, kill):

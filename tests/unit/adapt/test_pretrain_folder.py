@@ -34,7 +34,7 @@ def made(tmp_path_factory):
     archive = zipped(stripes_folder(root / "more", each=3, start=70), root / "more.zip")
     teacher = teacher_folder(root / "teacher")
     out = pretrain(
-        [photos, archive], out=root / "out", objective="distil", teacher=teacher, teacher_size=48, epochs=1,
+        [photos, archive], out=root / "out", objective="distil", teacher=teacher, epochs=1,
         views=[2, 3], name="Stripes", domain="stripes", licences=["CC0-1.0", "MIT"], weights_licence="apache-2.0",
         input_size=48, **RECIPE,
     )  # fmt: skip
