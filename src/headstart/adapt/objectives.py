@@ -84,18 +84,17 @@ class Distil(Objective):
             given: Tensor = self.to_teacher(segments_forward(student, views_BCHW)[-1])
             wanted = F.adaptive_avg_pool2d(taught[-1].float(), (given.shape[2], given.shape[3]))
             return relative_error(given.float(), wanted) + _pooled_error(given, wanted)
-        apart = len(self.phases) > 1 and phase == 0
+        apart = phase == 0
         given_maps: list[Tensor] = []
         for part, before in zip(segments(student), taught, strict=False):
             given_maps.append(part(before if apart or not given_maps else given_maps[-1]))
-        errors = [
-            relative_error(given.float(), wanted.float()) for given, wanted in zip(given_maps, taught[1:], strict=True)
-        ]
+        pairs = zip(given_maps, taught[1:], strict=True)
+        errors = [relative_error(given.float(), wanted.float()) for given, wanted in pairs]
         return torch.stack(errors).sum() + _pooled_error(given_maps[-1], taught[-1])
 
     def pieces(self, student: nn.Module) -> Sequence[nn.Module]:
         """Each segment for itself: their losses differ in size, and one must not hold the others back."""
-        return [*segments(student), self.to_teacher] if self.alike else [student, self.to_teacher]
+        return segments(student) if self.alike else [student, self.to_teacher]
 
     def _taught(self, views_BCHW: Tensor) -> list[Tensor]:
         """The views, then what each of the teacher's segments makes of them."""

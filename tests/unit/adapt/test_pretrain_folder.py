@@ -101,7 +101,7 @@ def test_the_command_on_the_card_says_all_that_differs_from_the_defaults(made):
     options = words[6:]
     for flag, value in {
         "--teacher": str(teacher), "--views": "2,3", "--size": "32", "--epochs": "1", "--batch-size": "16",
-        "--teacher-size": "48", "--input-size": "48",
+        "--input-size": "48",
         "--model-args": '{"channels": [8, 8, 16, 16], "stem_width": 8}', "--precision": "fp32",
         "--weights-licence": "apache-2.0",
     }.items():  # fmt: skip
@@ -202,7 +202,7 @@ def test_a_teacher_without_a_feature_map_is_refused(tmp_path):
     write_tensors(tmp_path / "vit" / "model.safetensors", net.state_dict())
     with pytest.raises(OptionError, match="no feature map"):
         load_teacher(tmp_path / "vit", size=32)
-    with pytest.raises(OptionError, match="--teacher-size"):
+    with pytest.raises(OptionError, match="Set --size"):
         load_teacher(tmp_path / "vit", size=48)
 
 
