@@ -17,9 +17,6 @@ from headstart.events import Said, TrialEnded
 from headstart.protocols import Clock
 from headstart.runtime import child_seed
 
-TRIALS_WITHOUT_BUDGET = 6
-REFIT_SHARE = 0.4
-"""Of a role's time, what one trial may take at most: its refit on all data needs about as much again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +39,18 @@ class _Line:
     spent_s: float = 0.0
     largest_refit_s: float = 0.0
     done: list[Trial] = field(default_factory=list)
+
+
+    def affordable(self, seconds: float) -> float:
+        """What the next trial may take if the role has `seconds` in all.
+
+        Strategies that were not tried yet share what is left evenly, and the refit of the winner, which takes about
+        as long as its trial, gets a share too.
+        """
+        tried = {trial.spec.strategy for trial in self.done}
+        untried = {name for name, _, _ in self.waiting if strategy_named(name).depth > 0} - tried
+        shares = len(untried) + (0 if self.largest_refit_s else 1)
+        return (seconds - self.spent_s - self.largest_refit_s) / max(1, shares)
 
 
 def search(
@@ -140,9 +149,8 @@ def _next(
         seconds: float | None = None
         if plan.trials is None:
             roles = 2 if "scratch" in lines else 1
-            of_role = seconds_in_all / roles - line.spent_s
-            seconds = REFIT_SHARE * of_role if not line.largest_refit_s else of_role - line.largest_refit_s
-            seconds = min(seconds, clock.seconds_left() - sum(other.largest_refit_s for other in lines.values()))
+            left = clock.seconds_left() - sum(other.largest_refit_s for other in lines.values())
+            seconds = min(line.affordable(seconds_in_all / roles), left)
         settings = strategy.propose(number, bench, backbone, rows, seconds=seconds)
         if settings is None and not line.done:
             # Each role is tried at least once, however short the budget: a verdict needs both sides.
