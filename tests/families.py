@@ -122,7 +122,7 @@ PICTURES: dict[str, Callable[[Path], str]] = {
         folder, "vit_tiny_patch16_224", img_size=32, patch_size=8, embed_dim=16, depth=2, num_heads=2
     ),
     "timm convnext": lambda folder: timm_saved(folder, "convnext_atto", depths=(1, 1, 1, 1), dims=(8, 8, 16, 16)),
-    "timm vgg": lambda folder: timm_saved(folder, "vgg11", num_features=16),
+    "timm vgg": lambda folder: timm_saved(folder, "vgg11", mlp_ratio=0.01),
     "torchvision resnet18": lambda folder: torchvision_file(folder, "resnet18"),
     "transformers resnet": lambda folder: picture_model(
         folder, "ResNetForImageClassification", "ResNetConfig", "ConvNextImageProcessor",
