@@ -1,0 +1,53 @@
+"""AutoGluon MultiModal on the same local weights, its presets as they come.
+
+python autogluon_images.py FOLDER WEIGHTS    FOLDER with train/CLASS and test/CLASS, WEIGHTS a timm folder
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import timm
+from autogluon.multimodal import MultiModalPredictor
+from safetensors.torch import load_file
+
+folder, weights = Path(sys.argv[1]), Path(sys.argv[2])
+configuration = json.loads((weights / "config.json").read_text())
+create = timm.create_model
+
+
+def create_here(name, *given, pretrained=False, **arguments):
+    """The architecture with the local weights: this timm is older than its `local-dir:`."""
+    net = create(name, *given, pretrained=False, **{**arguments, **configuration.get("model_args", {})})
+    if pretrained:
+        own = net.state_dict()
+        net.load_state_dict(
+            {key: value for key, value in load_file(weights / "model.safetensors").items() if key in own}
+        )
+    return net
+
+
+timm.create_model = create_here
+from autogluon.multimodal.models import timm_image  # noqa: E402  it binds the name when it is imported
+
+timm_image.create_model = create_here
+
+
+def table(part):
+    paths = sorted(path for path in (folder / part).rglob("*") if path.is_file())
+    return pd.DataFrame({"image": [str(path) for path in paths], "label": [path.parent.name for path in paths]})
+
+
+with tempfile.TemporaryDirectory() as out:
+    predictor = MultiModalPredictor(label="label", path=out, verbosity=0)
+    predictor.fit(
+        table("train"),
+        hyperparameters={
+            "model.names": ["timm_image"],
+            "model.timm_image.checkpoint_name": configuration["architecture"],
+        },
+    )
+    found = predictor.evaluate(table("test"), metrics=["accuracy"])
+print("RESULT " + json.dumps({"accuracy": float(found["accuracy"])}))
