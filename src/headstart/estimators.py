@@ -20,10 +20,11 @@ from headstart.adapt.workbench import Workbench
 from headstart.data.modality import MODALITIES
 from headstart.data.read import read_inputs
 from headstart.data.split import inner_folds
-from headstart.errors import DataError
+from headstart.errors import DataError, MissingExtra
 from headstart.features.extract import feature_chunks
 from headstart.model import Model
 from headstart.models.backbone import Backbone
+from headstart.models.catalogue import default_candidates
 from headstart.models.resolve import load_backbone
 from headstart.prove.calibrate import fit_temperature
 from headstart.registry import pick
@@ -36,12 +37,12 @@ from headstart.tasks import TASKS
 class PretrainedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Turn raw pictures or texts into the features of a pre-trained backbone.
 
-    `backbone` is anything that `headstart fit --model` takes. Stateless apart from loading the backbone: `fit` learns
-    nothing from the data.
+    `backbone` is anything that `headstart fit --model` takes; None means the first that `headstart models` lists for
+    examples of this kind. Stateless apart from loading the backbone: `fit` learns nothing from the data.
     """
 
     def __init__(
-        self, backbone: str = "starter:natural", *, device: str = "auto", precision: str = "auto", offline: bool = False
+        self, backbone: str | None = None, *, device: str = "auto", precision: str = "auto", offline: bool = False
     ) -> None:
         self.backbone = backbone
         self.device = device
@@ -50,7 +51,7 @@ class PretrainedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Sequence[Any], y: Any = None) -> Self:
         """Load the backbone."""
-        self.backbone_ = _load(self.backbone, offline=self.offline)
+        self.backbone_ = _load(self.backbone, X, offline=self.offline)
         self.n_features_out_ = self.backbone_.width
         return self
 
@@ -76,13 +77,13 @@ class PretrainedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Classify raw pictures or texts with a pre-trained backbone, adapted as deep as validation supports.
 
-    Without `budget` it runs `trials` trials, which repeats exactly; the default, one trial, is a probe. There is no test
+    `backbone` is as in PretrainedFeatures. Without `budget` it runs `trials` trials, which repeats exactly; the default, one trial, is a probe. There is no test
     set and no control here: scikit-learn's own splitters prove it from outside, `headstart.fit` from inside.
     """
 
     def __init__(
         self,
-        backbone: str = "starter:natural",
+        backbone: str | None = None,
         *,
         strategies: Sequence[str] = (),
         trials: int = 1,
@@ -107,7 +108,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_, targets_N = np.unique(np.asarray(y), return_inverse=True)
         if len(self.classes_) < 2:
             raise DataError("y: one class only. Add examples of a second class.")
-        backbone = _load(self.backbone, offline=self.offline)
+        backbone = _load(self.backbone, X, offline=self.offline)
         dataset = _inputs(X, backbone)
         if len(dataset) != len(targets_N):
             raise DataError(f"X holds {len(dataset)} examples, y {len(targets_N)} labels. They must be as many.")
@@ -180,8 +181,14 @@ def _raw_input(tags: Any) -> Any:
     return tags
 
 
-def _load(backbone: str | Backbone, *, offline: bool) -> Backbone:
-    return backbone if isinstance(backbone, Backbone) else load_backbone(backbone, offline=offline)
+def _load(backbone: str | Backbone | None, X: Sequence[Any], *, offline: bool) -> Backbone:
+    if backbone is None:
+        modality = read_inputs(list(X[:1])).modality
+        candidates = default_candidates(modality)
+        if not candidates:
+            raise MissingExtra(f"no backbone for {modality} is installed. Run: pip install 'headstart[offline-text]'.")
+        backbone = candidates[0]
+    return load_backbone(backbone, offline=offline)
 
 
 def _inputs(X: Sequence[Any], backbone: Backbone) -> Any:

@@ -22,22 +22,27 @@ class PreparedExamples:
     """
 
     def __init__(
-        self, preprocess: Preprocess, *, rows: list[Any] | None, path: Path | None, shape: tuple[int, ...]
+        self,
+        preprocess: Preprocess,
+        *,
+        rows: list[Any] | None = None,
+        path: Path | None = None,
+        like: np.ndarray | None = None,
     ) -> None:
-        """Use `prepare_examples` to make one."""
-        self._preprocess, self._rows, self._path, self._shape = preprocess, rows, path, shape
-        self._bytes = int(np.prod(shape)) if shape else 0
+        """Use `prepare_examples` to make one; `like` is any one of the arrays in the file at `path`."""
+        self._preprocess, self._rows, self._path, self._like = preprocess, rows, path, like
 
     def batch(self, rows: Sequence[int] | np.ndarray) -> Inputs:
         """The examples in `rows` as one collated batch."""
         if self._rows is not None:
             return self._preprocess.collate([self._rows[row] for row in rows])
-        assert self._path is not None
+        assert self._path is not None and self._like is not None
         examples = []
         with self._path.open("rb") as file:
             for row in rows:
-                file.seek(int(row) * self._bytes)
-                examples.append(np.frombuffer(file.read(self._bytes), dtype=np.uint8).reshape(self._shape))
+                file.seek(int(row) * self._like.nbytes)
+                raw = np.frombuffer(file.read(self._like.nbytes), dtype=self._like.dtype)
+                examples.append(raw.reshape(self._like.shape))
         return self._preprocess.collate(examples)
 
     def costs(self, rows: Sequence[int] | np.ndarray) -> list[int]:
@@ -55,10 +60,10 @@ def prepare_examples(
     first = next(chunks)
     if not isinstance(first[0], np.ndarray):
         rows = [*first, *(example for chunk in chunks for example in chunk)]
-        return PreparedExamples(preprocess, rows=rows, path=None, shape=())
-    shape = first[0].shape
-    if not (path.is_file() and path.stat().st_size == len(items) * int(np.prod(shape))):
+        return PreparedExamples(preprocess, rows=rows)
+    like = first[0]
+    if not (path.is_file() and path.stat().st_size == len(items) * like.nbytes):
         with replacing(path) as temporary, temporary.open("wb") as file:
             for chunk in (first, *([] if len(first) == len(items) else chunks)):
-                np.stack(chunk).astype(np.uint8, copy=False).tofile(file)
-    return PreparedExamples(preprocess, rows=None, path=path, shape=shape)
+                np.stack(chunk).astype(like.dtype, copy=False).tofile(file)
+    return PreparedExamples(preprocess, path=path, like=like)

@@ -18,7 +18,6 @@ from headstart.protocols import Clock
 from headstart.runtime import child_seed
 
 
-
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to search over: backbones (best ranked first), strategies by name, how much, and against which control."""
@@ -39,7 +38,6 @@ class _Line:
     spent_s: float = 0.0
     largest_refit_s: float = 0.0
     done: list[Trial] = field(default_factory=list)
-
 
     def affordable(self, seconds: float) -> float:
         """What the next trial may take if the role has `seconds` in all.

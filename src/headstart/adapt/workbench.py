@@ -85,7 +85,7 @@ class Workbench:
                 self.items,
                 decode=self.decode,
                 preprocess=preprocess,
-                path=self.cache / "prepared" / f"{key}.u8",
+                path=self.cache / "prepared" / f"{key}.raw",
                 threads=self.placement.threads,
             )
         return self._prepared[key]

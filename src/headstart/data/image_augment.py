@@ -24,7 +24,10 @@ STANDARD = Augmentation()
 
 
 def augment(batch_B3HW: torch.Tensor, rng: np.random.Generator, how: Augmentation = STANDARD) -> torch.Tensor:
-    """A changed copy of uint8 pictures (B, 3, H, W), of the same shape; a function of the pictures and `rng` alone."""
+    """A changed copy of pictures (B, 3, H, W), of the same shape and type; a function of the pictures and `rng` alone.
+
+    Pictures that are not uint8 were normalised by their owner: their colours, whose scale is not known here, stay.
+    """
     import torch
     from torch.nn import functional
 
@@ -41,6 +44,8 @@ def augment(batch_B3HW: torch.Tensor, rng: np.random.Generator, how: Augmentatio
     device = batch_B3HW.device
     grid = functional.affine_grid(torch.from_numpy(theta_B23).to(device), list(batch_B3HW.shape), align_corners=False)
     cropped = functional.grid_sample(batch_B3HW.float(), grid, padding_mode="reflection", align_corners=False)
+    if batch_B3HW.dtype != torch.uint8:
+        return cropped.to(batch_B3HW.dtype)
     return _coloured(cropped, rng, how.colour).round_().clamp_(0, 255).to(torch.uint8)
 
 
