@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from headstart.report.cautions import cautions
-from tests.unit.report.runs import CLEAN_AUDIT, sample
+from tests.unit.report.made import CLEAN_AUDIT
+from tests.unit.report.runs import sample
 
 
 def clean(**changes):

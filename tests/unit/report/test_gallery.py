@@ -9,7 +9,7 @@ import pytest
 from headstart.errors import DataError
 from headstart.report.gallery import Gallery, named
 from headstart.run.predictions import PredictionRow
-from tests.unit.report.runs import jpeg
+from tests.unit.report.made import jpeg
 
 ROW = PredictionRow("a/1.jpg", ("ant",), ("bee",), 0.9, 0, (0.1, 0.9))
 

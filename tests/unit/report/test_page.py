@@ -11,7 +11,8 @@ import pytest
 
 from headstart.report.page import breakable, unbroken, write_report
 from headstart.report.panels import PANELS
-from tests.unit.report.runs import CLEAN_AUDIT, HOSTILE, RUNS, STARTERS, jpeg, run, sample
+from tests.unit.report.made import CLEAN_AUDIT, jpeg, run
+from tests.unit.report.runs import HOSTILE, RUNS, STARTERS, sample
 
 VOID = {"meta", "img", "wbr", "br", "link", "input", "hr"}
 
