@@ -55,6 +55,8 @@ class Trained:
     best_epoch: int
     logits_NK: np.ndarray | None
     history: tuple[tuple[float, float], ...] = ()
+    by_epoch: tuple[np.ndarray, ...] = ()
+    """Validation logits at the start and after every epoch."""
 
 
 @dataclass(slots=True)
@@ -213,9 +215,11 @@ class _Best:
         self._logits: np.ndarray | None = None
         self._state: Mapping[str, Tensor] = {}
         self._history: list[tuple[float, float]] = []
+        self._by_epoch: list[np.ndarray] = []
 
     def offer(self, epoch: int, logits_NK: np.ndarray, value: tuple[float, float]) -> None:
         self._history.append(value)
+        self._by_epoch.append(logits_NK)
         if self._value is None or value > self._value:
             self._epoch, self._value, self._logits = epoch, value, logits_NK
             self._state = {name: tensor.clone() for name, tensor in self._network.state_dict().items()}
@@ -225,4 +229,4 @@ class _Best:
 
     def restore(self) -> Trained:
         self._network.load_state_dict(self._state)
-        return Trained(self._epoch, self._logits, tuple(self._history))
+        return Trained(self._epoch, self._logits, tuple(self._history), tuple(self._by_epoch))

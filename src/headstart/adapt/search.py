@@ -192,8 +192,8 @@ def seed_of(bench: Workbench, spec: Spec, fold: int) -> int:
 def winner(trials: Sequence[Trial], role: Role, bench: Workbench) -> Trial | None:
     """The best trial of a role on the examples that all of them validated.
 
-    A deeper strategy has to beat a simpler one by more than one standard error of the paired difference: on a few
-    dozen validation examples the larger number is often luck.
+    A deeper strategy has to beat a simpler one by more than a standard error of the paired difference, and the more
+    so the more settings of it were tried: on a few dozen validation examples the largest number is often luck.
     """
     finished = [trial for trial in trials if trial.spec.role == role and trial.validated is not None]
     if not finished:
@@ -204,7 +204,7 @@ def winner(trials: Sequence[Trial], role: Role, bench: Workbench) -> Trial | Non
     for depth in sorted({strategy_named(trial.spec.strategy).depth for trial in finished}):
         level = [trial for trial in finished if strategy_named(trial.spec.strategy).depth == depth]
         contender = max(level, key=lambda trial: bench.judge(rows)(_on(trial, rows)))
-        if best is None or _clearly_better(contender, best, rows, bench):
+        if best is None or _clearly_better(contender, best, rows, bench, tried=len(level)):
             best = contender
     return best
 
@@ -215,14 +215,15 @@ def _on(trial: Trial, rows: np.ndarray) -> np.ndarray:
     return trial.validated.logits[[place[int(row)] for row in rows]]
 
 
-def _clearly_better(contender: Trial, best: Trial, rows: np.ndarray, bench: Workbench) -> bool:
+def _clearly_better(contender: Trial, best: Trial, rows: np.ndarray, bench: Workbench, *, tried: int) -> bool:
     judge = bench.judge(rows)
     if judge(_on(contender, rows)) <= judge(_on(best, rows)):
         return False
     right, was_right = (bench.right(rows, _on(trial, rows)) for trial in (contender, best))
     difference = right.astype(float) - was_right.astype(float)
     error = difference.std(ddof=1) / np.sqrt(len(rows)) if len(rows) > 1 else np.inf
-    return bool(difference.mean() > error)
+    # The largest of n standard normal draws lies near √(2 ln n).
+    return bool(difference.mean() > max(1.0, np.sqrt(2 * np.log(tried))) * error)
 
 
 def failed(trials: Sequence[Trial], role: Role) -> HeadstartError | None:

@@ -145,11 +145,12 @@ class FineTune:
         """Learning rate number `number`, with as many epochs and validation folds as fit into `seconds`."""
         batch_size = 32 if len(rows) >= 200 else 16
         steps = math.ceil(len(rows) / batch_size)
-        epochs, folds = min(40, max(4, round(self.steps / steps))), (3 if len(rows) < 150 else 1)
+        epochs, folds = min(40, max(4, round(self.steps / steps))), (FEW_FOLDS if len(rows) < FEW else 1)
         if seconds is not None:
-            step_s = self._seconds_per_step(bench, backbone, rows, batch_size)
-            folds = folds if epochs * steps * step_s * folds <= seconds else 1
-            epochs = min(epochs, int(seconds / (steps * step_s * folds)))
+            affordable = int(seconds / (steps * self._seconds_per_step(bench, backbone, rows, batch_size)))
+            # Few epochs on several folds say more than many epochs on one, whose best one is then found by luck.
+            folds = folds if affordable >= folds * ENOUGH_EPOCHS else 1
+            epochs = min(epochs, affordable // folds)
             if epochs < MIN_EPOCHS:
                 return None
         rate = self.rates[number]
@@ -164,9 +165,12 @@ class FineTune:
         return {**recipe.to_dict(), "folds": folds}
 
     def validate(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Validated:
-        """Train on the first folds, keep each one's best epoch, return the logits of what they held out."""
+        """Train on the first folds; the logits of what they held out, at the epoch that is best for all of them.
+
+        One epoch for all, because a refit has to stop somewhere, and each fold's own best would flatter.
+        """
         recipe = recipe_of(spec)
-        seen, logits, epochs = [], [], []
+        seen, logits = [], []
         for number, (inner, held_out) in enumerate(folds[: spec.settings["folds"]]):
             network = self._start(spec, bench, rows[inner], _without(folds, inner, held_out), seed=seed)
             trained = train(
@@ -181,11 +185,13 @@ class FineTune:
                 augment=bench.augment,
                 validation=(rows[held_out], bench.judge(rows[held_out])),
             )
-            assert trained.logits_NK is not None
             seen.append(rows[held_out])
-            logits.append(trained.logits_NK)
-            epochs.append(trained.best_epoch)
-        return Validated(np.concatenate(seen), np.concatenate(logits), {"best_epoch": round(float(np.mean(epochs)))})
+            logits.append(trained.by_epoch)
+        held_out_rows = np.concatenate(seen)
+        judge = bench.judge(held_out_rows)
+        together = [np.concatenate(parts) for parts in zip(*logits, strict=False)]  # to the fold that stopped first
+        best = max(range(len(together)), key=lambda epoch: judge(together[epoch]))
+        return Validated(held_out_rows, together[best], {"best_epoch": best})
 
     def refit(
         self, spec: Spec, found: Mapping[str, Any], bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int
@@ -235,6 +241,8 @@ class FineTune:
         )
 
 
+FEW, FEW_FOLDS, ENOUGH_EPOCHS = 300, 3, 8
+"""Below FEW examples a trial validates on several folds, where that leaves ENOUGH_EPOCHS."""
 MIN_EPOCHS = 3
 """Below this a fine-tuning trial says nothing about its settings."""
 

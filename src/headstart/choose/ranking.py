@@ -44,7 +44,7 @@ class Ranking:
         clear = best.low > second.high
         margin = "clearly more than" if clear else "against"
         return f"{told}, {margin} {second.score:.1%} with {second.card.name}" + (
-            "" if clear else " (within the intervals: a close call)"
+            "" if clear else " (a close call)"
         )
 
 

@@ -74,7 +74,7 @@ def _sources(result: Result, width: int) -> list[Line]:
     figures = [{"value": entry["score"], "low": entry["low"], "high": entry["high"]} for entry in entries]
     lines = [Line(title, "strong"), *_strips([entry["backbone"] for entry in entries], figures, width)]
     why = next((entry["why"] for entry in entries if entry.get("why")), "")
-    told = wrap(words.clean(f"Why: {why}.") if why else "", max(20, width - 4), max_lines=2, placeholder=" …")
+    told = wrap(words.clean(f"Why: {why}.") if why else "", max(20, width - 4), max_lines=3, placeholder=" …")
     return [*lines, *(Line(f"  {line}", "soft") for line in told)]
 
 
@@ -84,7 +84,7 @@ def _chosen(result: Result) -> list[Line]:
     lines = [Line(_labelled("Chosen", f"{words.chosen_text(result)}, after {tried}"), "strong")]
     best = ", ".join(f"{name} {told}" for name, told in _best(result))
     title = words.metric_title(result.task["metric"])
-    return [*lines, Line(f"  {title} on validation, the best of each: {best}", "soft")] if best else lines
+    return [*lines, Line(f"  Validation {title[:1].lower()}{title[1:]}: {best}", "soft")] if best else lines
 
 
 def _best(result: Result) -> list[tuple[str, str]]:
