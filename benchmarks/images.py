@@ -47,7 +47,9 @@ def measure(name: str, scratch: Path, chosen: argparse.Namespace) -> dict[str, T
         f"headstart, {BUDGET}": headstart_fit(*given, "--budget", BUDGET, out=scratch / "whole"),
     }
     for called in filter(None, chosen.rivals.split(",")):
+        print(f"{name}: {called} is at work", flush=True)
         rows[called] = rival(called, f"{called}_images.py", folder, chosen.weights, environments=chosen.environments)
+        print(f"{name}: {called} {rows[called].figures['accuracy']:.3f} in {rows[called].seconds:.0f} s", flush=True)
     return rows
 
 

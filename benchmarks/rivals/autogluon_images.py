@@ -22,10 +22,10 @@ def create_here(name, *given, pretrained=False, **arguments):
     """The architecture with the local weights: this timm is older than its `local-dir:`."""
     net = create(name, *given, pretrained=False, **{**arguments, **configuration.get("model_args", {})})
     if pretrained:
-        own = net.state_dict()
-        net.load_state_dict(
-            {key: value for key, value in load_file(weights / "model.safetensors").items() if key in own}
-        )
+        own, stored = net.state_dict(), load_file(weights / "model.safetensors")
+        fitting = {key: value for key, value in stored.items() if key in own and own[key].shape == value.shape}
+        left = net.load_state_dict(fitting, strict=False).missing_keys
+        assert all(key.startswith("classifier.") for key in left), left
     return net
 
 

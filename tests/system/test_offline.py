@@ -9,7 +9,6 @@ from subprocess import CompletedProcess
 
 import pytest
 from tests.clean import can_unshare, run, told, without_network
-from tests.tiny_models import timm_folder
 
 WALLS = [*([True] if can_unshare() else []), False]
 """Whether the kernel is the wall; the one inside Python is always there."""
@@ -33,11 +32,11 @@ def test_the_wall_holds(tmp_path: Path, by_kernel: bool, host: str) -> None:
 
 
 def test_pictures_go_the_whole_way(tmp_path: Path) -> None:
-    model = timm_folder(tmp_path / "backbone")
-    done = alone(tmp_path, "fit", "builtin:digits", "--model", model, "--trials", "3", "--out", "run", "--no-open")
+    done = alone(tmp_path, "demo", "--trials", "3", "--out", "run", "--no-open")
     assert done.returncode == 0, told(done)
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["verdict"]["against"] == "scratch"
+    assert [entry["card"]["spec"] for entry in result["ranking"]] == ["starter:glyph", "starter:natural"]
     assert (tmp_path / "run" / "report.html").stat().st_size > 10_000
 
     measured = alone(tmp_path, "evaluate", "run", "builtin:digits")
