@@ -7,7 +7,7 @@ from itertools import product
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from headstart.errors import DataError
 from headstart.prove.answers import Answers
@@ -45,7 +45,7 @@ def mcnemar(better: int, worse: int) -> float:
     """
     if better < 0 or worse < 0:
         raise DataError(f"mcnemar: {better} and {worse} are no counts.")
-    return min(1.0, 2 * float(stats.binom.cdf(min(better, worse), better + worse, 0.5)))
+    return min(1.0, 2 * float(special.bdtr(min(better, worse), better + worse, 0.5)))
 
 
 def sign_flip(gains_U: Array, *, rng: np.random.Generator) -> float:
@@ -183,7 +183,7 @@ def _widen(found: Estimate, wins: int, losses: int, units: int, weight: float) -
         return found
     up, down, total = wins + 1, losses + 1, units + 2
     centre = (up - down) / total
-    reach = float(stats.norm.ppf((1 + LEVEL) / 2)) * np.sqrt(max((up + down) / total - centre**2, 0.0) / total)
+    reach = float(special.ndtri((1 + LEVEL) / 2)) * np.sqrt(max((up + down) / total - centre**2, 0.0) / total)
     ends = [weight * (centre - reach), weight * (centre + reach), found.value]
     ends += [end for end in (found.low, found.high) if end is not None]
     method = f"paired {found.method}, with Bonett–Price" if found.low is not None else "Bonett–Price"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special  # scipy.stats has the same under kinder names, and takes a second to import
 
 from headstart.errors import DataError
 
@@ -45,8 +45,8 @@ def proportion(successes: int, n: int, *, level: float = LEVEL) -> Estimate:
     if n == 0:
         return undefined(0, "no examples")
     tail = (1 - level) / 2
-    low = float(stats.beta.ppf(tail, successes, n - successes + 1)) if successes else 0.0
-    high = float(stats.beta.ppf(1 - tail, successes + 1, n - successes)) if successes < n else 1.0
+    low = float(special.betaincinv(successes, n - successes + 1, tail)) if successes else 0.0
+    high = float(special.betaincinv(successes + 1, n - successes, 1 - tail)) if successes < n else 1.0
     return Estimate(successes / n, low, high, n, "exact binomial")
 
 
