@@ -21,7 +21,7 @@ def main() -> None:
         seconds, _ = timed(command, {"HEADSTART_CACHE": str(Path(scratch) / "cache")})
         result = json.loads((out / "result.json").read_text())
     print(
-        f"headstart demo: {seconds:.1f} s, first the source {result['ranking'][0]['card']['spec']}, "
+        f"headstart demo: {seconds:.1f} s, first the source {result['ranking'][0]['backbone']}, "
         f"test accuracy {result['test']['transfer']['accuracy']['value']:.3f}, "
         f"from scratch {result['test']['scratch']['accuracy']['value']:.3f}"
     )

@@ -36,7 +36,7 @@ def test_pictures_go_the_whole_way(tmp_path: Path) -> None:
     assert done.returncode == 0, told(done)
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["verdict"]["against"] == "scratch"
-    assert [entry["card"]["spec"] for entry in result["ranking"]] == ["starter:glyph", "starter:natural"]
+    assert [entry["backbone"] for entry in result["ranking"]] == ["starter:glyph", "starter:natural"]
     assert (tmp_path / "run" / "report.html").stat().st_size > 10_000
 
     measured = alone(tmp_path, "evaluate", "run", "builtin:digits")

@@ -36,7 +36,8 @@ class PreparedExamples:
         """The examples in `rows` as one collated batch."""
         if self._rows is not None:
             return self._preprocess.collate([self._rows[row] for row in rows])
-        assert self._path is not None and self._like is not None
+        assert self._path is not None
+        assert self._like is not None
         examples = []
         with self._path.open("rb") as file:
             for row in rows:

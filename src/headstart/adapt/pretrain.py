@@ -137,6 +137,7 @@ class _Trainer:
         self.optimizer = torch.optim.AdamW(
             [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
             lr=recipe.learning_rate,
+            fused=True,
         )
 
     def run(self, bank: ViewBank, listener: Listener, checkpoint_s: float) -> None:

@@ -17,6 +17,9 @@ from headstart.events import Said, TrialEnded
 from headstart.protocols import Clock
 from headstart.runtime import child_seed
 
+RESERVE = 0.08
+"""Share of the time for what comes after the trials besides the refits: test predictions, floors, the report."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -60,7 +63,7 @@ def search(
     """
     lines = _lines(plan)
     trials: list[Trial] = []
-    seconds_in_all = clock.seconds_left()
+    seconds_in_all = (1 - RESERVE) * clock.seconds_left()
     for spec in ledger.planned(fold):
         trial = _run(spec, len(trials), fold, bench, rows, folds, ledger)
         trials.append(trial)
@@ -147,7 +150,9 @@ def _next(
         seconds: float | None = None
         if plan.trials is None:
             roles = 2 if "scratch" in lines else 1
-            left = clock.seconds_left() - sum(other.largest_refit_s for other in lines.values())
+            left = (
+                clock.seconds_left() - RESERVE * seconds_in_all - sum(other.largest_refit_s for other in lines.values())
+            )
             seconds = min(line.affordable(seconds_in_all / roles), left)
         settings = strategy.propose(number, bench, backbone, rows, seconds=seconds)
         if settings is None and not line.done:

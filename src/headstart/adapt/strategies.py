@@ -241,7 +241,7 @@ class FineTune:
         )
 
 
-FEW, FEW_FOLDS, ENOUGH_EPOCHS = 300, 3, 8
+FEW, FEW_FOLDS, ENOUGH_EPOCHS = 300, 3, 20
 """Below FEW examples a trial validates on several folds, where that leaves ENOUGH_EPOCHS."""
 MIN_EPOCHS = 3
 """Below this a fine-tuning trial says nothing about its settings."""

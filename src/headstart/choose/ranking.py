@@ -43,9 +43,7 @@ class Ranking:
         second = self.candidates[1]
         clear = best.low > second.high
         margin = "clearly more than" if clear else "against"
-        return f"{told}, {margin} {second.score:.1%} with {second.card.name}" + (
-            "" if clear else " (a close call)"
-        )
+        return f"{told}, {margin} {second.score:.1%} with {second.card.name}" + ("" if clear else " (a close call)")
 
 
 def rank(

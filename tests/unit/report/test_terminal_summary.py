@@ -81,7 +81,7 @@ def test_a_metric_that_is_better_when_lower_is_told_best_first():
     trials = [
         {**t, "validation": {"log_loss": losses.get(t["strategy"], 1.0)}} for t in result.trials if not t["error"]
     ]
-    assert "the best of each: partial 0.200, probe 0.400" in story("digits", task=task, trials=trials)
+    assert "partial 0.200, probe 0.400" in story("digits", task=task, trials=trials)
 
 
 def test_a_path_is_never_cut():
