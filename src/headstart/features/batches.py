@@ -15,20 +15,26 @@ from headstart.models.backbone import Inputs, Preprocess
 Decode = Callable[[Any], Any]
 
 CHUNK = 512  # examples decoded ahead: bounds memory whatever the number of examples
+SMALL_CHUNK = 8192  # the same for token ids, which are small: the more are sorted by length together, the less padding
 COST_PER_BATCH = 64  # images in a batch; texts fill a batch up to TOKENS_PER_BATCH
 TOKENS_PER_BATCH = 4096
 
 
 def prepared(items: Sequence[Any], decode: Decode, preprocess: Preprocess, *, threads: int) -> Iterator[list[Any]]:
-    """Yield prepared examples in order, in lists of at most CHUNK, decoded by `threads` threads."""
+    """Yield prepared examples in order, in lists that fit into memory, decoded by `threads` threads."""
 
     def ready(item: Any) -> Any:
         return preprocess.prepare(decode(item))
 
     with ExitStack() as stack:
-        run = map if threads == 1 else stack.enter_context(ThreadPoolExecutor(threads)).map
-        for start in range(0, len(items), CHUNK):
-            yield list(run(ready, items[start : start + CHUNK]))
+        run: Any = map if threads == 1 else stack.enter_context(ThreadPoolExecutor(threads)).map
+        start, ahead = 0, CHUNK
+        while start < len(items):
+            chunk = list(run(ready, items[start : start + ahead]))
+            yield chunk
+            start += len(chunk)
+            if not isinstance(chunk[0], np.ndarray):
+                run, ahead = map, SMALL_CHUNK  # tokenising a text takes less time than handing it to a thread
 
 
 def by_cost(costs: Sequence[int]) -> list[np.ndarray]:
