@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from headstart.adapt.workbench import Folds
+from headstart.features.store import FeatureWriter
 from headstart.solvers import cross_validated_probe
 
 
@@ -20,13 +24,36 @@ def majority_logits(targets: np.ndarray, classes: int, count: int) -> np.ndarray
 
 
 def classical_logits(
-    seen: np.ndarray | list[str], targets: np.ndarray, unseen: np.ndarray | list[str], folds: Folds, classes: int
+    describe: Callable[[Sequence[Any]], np.ndarray | list[str]],
+    seen: Sequence[Any],
+    targets: np.ndarray,
+    unseen: Sequence[Any],
+    folds: Folds,
+    classes: int,
 ) -> np.ndarray:
-    """Logits (M × K) for `unseen` of logistic regression on what the modality's floor is fitted on: numbers, or texts."""
-    if isinstance(seen, np.ndarray):
-        return cross_validated_probe(seen, targets, folds=folds, classes=classes).logits(np.asarray(unseen))
-    return tfidf_logits(seen, targets, list(unseen), folds, classes)
+    """Logits (M × K) for the items `unseen` of logistic regression on what the modality's floor makes of items.
 
+    Numbers are kept on disk while the solver reads them, so that memory does not grow with the examples; texts, which
+    `describe` leaves as they are, become TF-IDF.
+    """
+    first = describe(seen[:CHUNK])
+    if not isinstance(first, np.ndarray):
+        return tfidf_logits(list(describe(seen)), targets, list(describe(unseen)), folds, classes)
+    with tempfile.TemporaryDirectory(prefix="headstart-floor-") as folder:
+        writer = FeatureWriter(Path(folder), width=first.shape[1])
+        writer.add(first)
+        for start in range(CHUNK, len(seen), CHUNK):
+            writer.add(np.asarray(describe(seen[start : start + CHUNK])))
+        features = writer.close()
+        source = features.take(np.arange(len(seen))) if features.fits_in_memory else features.chunks
+        probe = cross_validated_probe(source, targets, folds=folds, classes=classes)
+    starts = range(0, len(unseen), CHUNK)
+    parts = [probe.logits(np.asarray(describe(unseen[start : start + CHUNK]))) for start in starts]
+    return np.concatenate(parts) if parts else np.empty((0, classes))
+
+
+CHUNK = 4096
+"""Pictures described at a time."""
 
 TFIDF_CS = (1.0, 10.0, 100.0)
 

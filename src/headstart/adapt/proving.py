@@ -88,9 +88,7 @@ def floors(outer: Outer, bench: Workbench, modality: Modality) -> dict[str, np.n
     targets, count = bench.targets[outer.rows], len(bench.classes)
     seen = [bench.items[row] for row in outer.rows]
     unseen = [bench.items[row] for row in outer.test]
-    classical = classical_logits(
-        modality.floor_features(seen), targets, modality.floor_features(unseen), outer.folds, count
-    )
+    classical = classical_logits(modality.floor_features, seen, targets, unseen, outer.folds, count)
     return {"floor-majority": majority_logits(targets, count, len(outer.test)), "floor-classical": classical}
 
 

@@ -14,7 +14,7 @@ from headstart.files import read_json, replacing, write_json
 
 MANIFEST = "manifest.json"
 ROWS_PER_SHARD = 8192
-IN_MEMORY_BYTES = 64 * 2**20
+IN_MEMORY_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
