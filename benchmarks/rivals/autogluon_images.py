@@ -19,8 +19,9 @@ create = timm.create_model
 
 
 def create_here(name, *given, pretrained=False, **arguments):
-    """The architecture with the local weights: this timm is older than its `local-dir:`."""
-    net = create(name, *given, pretrained=False, **{**arguments, **configuration.get("model_args", {})})
+    """The architecture with the local weights and their own normalisation: this timm is older than its `local-dir:`."""
+    arguments = {**arguments, **configuration.get("model_args", {})}
+    net = create(name, *given, pretrained=False, pretrained_cfg_overlay=configuration["pretrained_cfg"], **arguments)
     if pretrained:
         own, stored = net.state_dict(), load_file(weights / "model.safetensors")
         fitting = {key: value for key, value in stored.items() if key in own and own[key].shape == value.shape}
@@ -49,5 +50,6 @@ with tempfile.TemporaryDirectory() as out:
             "model.timm_image.checkpoint_name": configuration["architecture"],
         },
     )
-    found = predictor.evaluate(table("test"), metrics=["accuracy"])
-print("RESULT " + json.dumps({"accuracy": float(found["accuracy"])}))
+    test = table("test")
+    found = predictor.evaluate(test, metrics=["accuracy"])
+print("RESULT " + json.dumps({"accuracy": float(found["accuracy"]), "tested": len(test)}))

@@ -23,4 +23,4 @@ learner = vision_learner(loaders, f"local-dir:{weights}", metrics=accuracy)
 with learner.no_bar(), learner.no_logging():
     learner.fine_tune(4)
     _, found = learner.validate()
-print("RESULT " + json.dumps({"accuracy": float(found)}))
+print("RESULT " + json.dumps({"accuracy": float(found), "tested": len(loaders.valid_ds)}))

@@ -22,4 +22,5 @@ trainer = Trainer(
 )
 trainer.train()
 found = model.predict(list(test.text))
-print("RESULT " + json.dumps({"accuracy": float((pd.Series([int(one) for one in found]) == test.label).mean())}))
+accuracy = float((pd.Series([int(one) for one in found]) == test.label).mean())
+print("RESULT " + json.dumps({"accuracy": accuracy, "tested": len(test)}))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from headstart.adapt.ledger import Ledger
@@ -17,10 +19,12 @@ from headstart.adapt.proving import Outer, refit_winner
 from headstart.adapt.search import Plan, search, winner
 from headstart.adapt.strategies import STRATEGIES
 from headstart.adapt.workbench import Workbench
+from headstart.data.dataset import Dataset
 from headstart.data.modality import MODALITIES
 from headstart.data.read import read_inputs
+from headstart.data.read_python import objects_dataset
 from headstart.data.split import inner_folds
-from headstart.errors import DataError, MissingExtra
+from headstart.errors import DataError, MissingExtra, OptionError
 from headstart.features.extract import feature_chunks
 from headstart.model import Model
 from headstart.models.backbone import Backbone
@@ -88,7 +92,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         strategies: Sequence[str] = (),
         trials: int = 1,
         budget: str | float | None = None,
-        random_state: int = 0,
+        random_state: int | np.random.RandomState | None = 0,
         device: str = "auto",
         precision: str = "auto",
         offline: bool = False,
@@ -103,22 +107,24 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.offline = offline
 
     def fit(self, X: Sequence[Any], y: Any) -> Self:
-        """Adapt the backbone to examples `X` (N) and labels `y` (N); raises DataError below two classes."""
-        check_classification_targets(y)
-        self.classes_, targets_N = np.unique(np.asarray(y), return_inverse=True)
-        if len(self.classes_) < 2:
-            raise DataError("y: one class only. Add examples of a second class.")
+        """Adapt the backbone to examples `X` (N) and labels `y` (N).
+
+        Raises DataError below two classes, or where no class has two examples.
+        """
+        if self.budget is None and self.trials < 1:
+            raise OptionError(f"trials={self.trials}: must be at least 1.")
+        for name in self.strategies:
+            pick(STRATEGIES, name, what="strategy")
+        self.classes_, targets_N = _targets(y)
         backbone = _load(self.backbone, X, offline=self.offline)
         dataset = _inputs(X, backbone)
         if len(dataset) != len(targets_N):
             raise DataError(f"X holds {len(dataset)} examples, y {len(targets_N)} labels. They must be as many.")
-        for name in self.strategies:
-            pick(STRATEGIES, name, what="strategy")
         with tempfile.TemporaryDirectory(prefix="headstart-") as folder:
             self.model_ = self._adapt(dataset, targets_N.astype(np.int64), backbone, Path(folder))
         return self
 
-    def _adapt(self, dataset: Any, targets_N: np.ndarray, backbone: Backbone, folder: Path) -> Model:
+    def _adapt(self, dataset: Dataset, targets_N: np.ndarray, backbone: Backbone, folder: Path) -> Model:
         modality, task = MODALITIES[dataset.modality], TASKS["single"]
         names = tuple(str(name) for name in self.classes_)
         bench = Workbench(
@@ -133,11 +139,13 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             placement=place(self.device, precision=self.precision),
             fingerprint="estimator",
             cache=folder,
-            seed=self.random_state,
+            seed=_seed(self.random_state),
             backbones={backbone.card.name: backbone},
         )
         rows = np.arange(len(targets_N))
-        folds = inner_folds(targets_N, bench.groups, k=4, seed=self.random_state)
+        folds = inner_folds(targets_N, bench.groups, k=4, seed=bench.seed)
+        if not folds:
+            raise DataError("y: no class has two examples, so nothing can be validated. Add examples.")
         outer = Outer(0, rows, np.array([], dtype=np.int64), folds)
         plan = Plan(
             backbones=[backbone.card.name],
@@ -162,7 +170,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Sequence[Any]) -> np.ndarray:
         """Calibrated probabilities (N × K), columns in the order of `classes_`."""
         check_is_fitted(self, "model_")
-        return self.model_.predict_proba(list(X))
+        return self.model_.predict_proba(_inputs(X, self.model_.backbone))
 
     def predict(self, X: Sequence[Any]) -> np.ndarray:
         """The most probable label of each example (N,)."""
@@ -183,7 +191,7 @@ def _raw_input(tags: Any) -> Any:
 
 def _load(backbone: str | Backbone | None, X: Sequence[Any], *, offline: bool) -> Backbone:
     if backbone is None:
-        modality = read_inputs(list(X[:1])).modality
+        modality = read_inputs(_examples(X)[:1]).modality
         candidates = default_candidates(modality)
         if not candidates:
             raise MissingExtra(f"no backbone for {modality} is installed. Run: pip install 'headstart[offline-text]'.")
@@ -191,9 +199,37 @@ def _load(backbone: str | Backbone | None, X: Sequence[Any], *, offline: bool) -
     return load_backbone(backbone, offline=offline)
 
 
-def _inputs(X: Sequence[Any], backbone: Backbone) -> Any:
+def _inputs(X: Sequence[Any], backbone: Backbone) -> Dataset:
+    """One example for each member of `X`: a string is a text or the path of a picture, never a folder or table of more."""
+    examples = _examples(X)
     wanted = backbone.card.modality
-    dataset = read_inputs(list(X), modality=wanted)
-    if dataset.modality != wanted:
-        raise DataError(f"X: holds {dataset.modality} examples, the backbone {backbone.card.name} takes {wanted}.")
-    return dataset
+    if wanted == "image" or not any(isinstance(example, np.ndarray) for example in examples[:1]):
+        return objects_dataset(examples, modality=wanted)
+    raise DataError(f"X: holds arrays, the backbone {backbone.card.name} takes {wanted}. Give strings.")
+
+
+def _examples(X: Any) -> list[Any]:
+    """`X` as a list; a table of one column is its values, one of two columns their pairs."""
+    if hasattr(X, "to_numpy"):
+        X = X.to_numpy()
+    if isinstance(X, str | bytes) or not isinstance(X, Iterable):
+        raise DataError(f"X: a {type(X).__name__}. Give a list of texts or pictures, or an array.")
+    if isinstance(X, np.ndarray) and X.dtype.kind in "OUS" and X.ndim == 2:
+        return [row[0] if len(row) == 1 else tuple(row) for row in X.tolist()]
+    return list(X)
+
+
+def _targets(y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The classes in order, and the number of each example's class (N)."""
+    check_classification_targets(y)
+    if type_of_target(y, input_name="y") not in ("binary", "multiclass"):
+        raise DataError("y: several labels per example. Give one each; `headstart.fit` takes several.")
+    classes, targets_N = np.unique(column_or_1d(y, warn=True), return_inverse=True)
+    if len(classes) < 2:
+        raise DataError("y: one class only. Add examples of a second class.")
+    return classes, targets_N
+
+
+def _seed(random_state: Any) -> int:
+    """A whole number as it is; None or a generator, as scikit-learn takes them, gives a fresh one."""
+    return int(random_state if isinstance(random_state, Integral) else check_random_state(random_state).randint(2**31))

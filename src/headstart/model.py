@@ -23,6 +23,7 @@ from headstart.features.extract import feature_chunks
 from headstart.files import read_json, read_tensors, replacing, write_json, write_tensors
 from headstart.models.backbone import Backbone
 from headstart.models.resolve import rebuild
+from headstart.models.weights import load_exactly
 from headstart.prove.estimate import Estimate
 from headstart.prove.evidence import confusion_counts
 from headstart.prove.metrics import evaluate
@@ -124,7 +125,7 @@ class Model:
         return pick(TASKS, self.kind, what="kind of labels")
 
     def predict(self, inputs: Any) -> Predictions:
-        """Predict raw inputs: paths, folders, tables, texts, PIL images, arrays, or a list of them.
+        """Predict raw inputs: paths, folders, tables, data frames, texts, PIL images, arrays, or a list of them.
 
         An input that cannot be read gets an error and no label; raises NothingReadable, a DataError, where none can.
         """
@@ -191,8 +192,7 @@ class Model:
         return folder
 
     def _inputs(self, inputs: Any) -> Dataset:
-        sources = inputs if isinstance(inputs, list | tuple) else [inputs]
-        dataset = read_inputs(sources, modality=self.backbone.card.modality)
+        dataset = read_inputs(inputs, modality=self.backbone.card.modality)
         self._check_modality(dataset)
         return dataset
 
@@ -245,16 +245,19 @@ def load(
     config_path = folder / "config.json"
     if not config_path.is_file() or not (folder / "model.safetensors").is_file():
         raise RunError(f"{folder}: no model here (config.json and model.safetensors). Is the run finished?")
-    config, labels = read_json(config_path), read_json(folder / "labels.json")
-    if config.get("format_version") != FORMAT_VERSION:
+    config = _described(config_path, "format_version")
+    if config["format_version"] != FORMAT_VERSION:
         raise RunError(
-            f"{config_path}: format {config.get('format_version')}, this is {FORMAT_VERSION}. Use the Headstart that wrote it."
+            f"{config_path}: format {config['format_version']}, this is {FORMAT_VERSION}. Use the Headstart that wrote it."
         )
+    config = _described(config_path, "backbone", "temperature")
+    labels = _described(folder / "labels.json", "classes", "kind")
+    pick(TASKS, str(labels["kind"]), what="kind of labels")
     tensors = read_tensors(folder / "model.safetensors")
     if backbone is None:
         backbone = rebuild(config["backbone"], None, folder / "preprocessing")
     network = Network(backbone, len(labels["classes"]))
-    network.load_state_dict(tensors)
+    load_exactly(network, tensors, where=str(folder / "model.safetensors"))
     placement = place(device, precision=precision)
     result = Result.read(folder / "result.json") if (folder / "result.json").is_file() else None
     return Model(
@@ -266,6 +269,20 @@ def load(
         result=result,
         folder=folder,
     )
+
+
+def _described(path: Path, *needed: str) -> dict[str, Any]:
+    """The JSON object in a file of a run folder; raises RunError where it is missing, damaged or lacks a key."""
+    try:
+        values = read_json(path)
+    except FileNotFoundError as error:
+        raise RunError(f"{path}: not there. Restore it, or run `headstart fit` again.") from error
+    except ValueError as error:
+        raise RunError(f"{path}: no JSON ({error}). Restore it, or run `headstart fit` again.") from error
+    missing = [name for name in needed if not isinstance(values, dict) or name not in values]
+    if missing:
+        raise RunError(f"{path}: lacks {', '.join(missing)}. Restore it, or run `headstart fit` again.")
+    return dict(values)
 
 
 def _as_is(raw: Any) -> Any:

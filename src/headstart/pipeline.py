@@ -26,7 +26,7 @@ from headstart.data.modality import MODALITIES
 from headstart.data.options import Columns
 from headstart.data.read import read
 from headstart.data.split import Splits, inner_folds, split
-from headstart.errors import OptionError
+from headstart.errors import DataError, OptionError
 from headstart.events import Listener, Said, silent
 from headstart.evidence import Tested, evidence, gather
 from headstart.files import sha256_text
@@ -106,11 +106,13 @@ def fit(
         listener=listener,
     )
     if run.is_finished:
+        run.hold_to(fingerprint(dataset))
         run.listener(Said(f"{run.folder}: this run is finished; nothing to do."))
         return load(run.folder, device=device, precision=precision)
 
     with run.phase("audit"):
         material = look_at(dataset, options, run)
+        run.hold_to(material.fingerprint)
     with run.phase("rank"):
         bench, ranking = choose(material, given, options, placement, run)
     with finishing_early(run.clock, run.listener):
@@ -154,8 +156,13 @@ def look_at(dataset: Dataset, options: Options, run: Run) -> Material:
         raise OptionError(
             f"--metric {metric}: does not judge {dataset.kind}-label data. Leave it out, or see `headstart fit --help`."
         )
-    locked = Locked(dataset.take(parts.test)) if parts.test else None
-    classes = dataset.take(parts.train).classes
+    held_out, classes = dataset.take(parts.test), dataset.take(parts.train).classes
+    if parts.test and not any(set(classes).issuperset(names) for names in held_out.labels or ()):
+        raise DataError(
+            f"{dataset.name}: no test example has a class of the training data ({', '.join(held_out.classes[:5])}; "
+            f"in training {', '.join(classes[:5])}). Name the classes alike in both."
+        )
+    locked = Locked(held_out) if parts.test else None
     return Material(dataset, found, parts, locked, fingerprint(dataset, found.contents), metric, classes)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -148,3 +149,23 @@ def test_what_cannot_be_learnt_is_said(folder, data, tmp_path):
     (tmp_path / "junk.png").write_bytes(b"junk")
     with pytest.raises(DataError, match=r"junk\.png"):
         PretrainedFeatures(folder).fit(X).transform([tmp_path / "junk.png"])
+
+
+def test_every_member_of_x_is_one_example(folder, data, tmp_path):
+    X, y = data
+    model = TransferClassifier(folder).fit(X, y)
+    for seed in range(3):
+        save(tmp_path / "more" / f"{seed}.png", picture(seed))
+    with pytest.raises(DataError, match="more"):  # a folder is not three of them
+        model.predict([str(tmp_path / "more")])
+    encoder = TEXTS["bert"](tmp_path / "bert")
+    table = pd.DataFrame({"text": ["dark northern sea light", "old train station story"] * 8})
+    assert TransferClassifier(encoder).fit(table, [0, 1] * 8).predict(table).shape == (16,)
+
+
+def test_random_state_as_scikit_learn_takes_it(folder, data):
+    X, y = data
+    for state in (None, np.random.RandomState(3)):
+        assert TransferClassifier(folder, random_state=state).fit(X, y).score(X, y) > 0.8
+    with pytest.raises(OptionError, match="at least 1"):
+        TransferClassifier(folder, trials=0).fit(X, y)

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 import headstart
-from headstart.errors import ModelError
+from headstart.errors import DataError, ModelError, RunError
 from headstart.models.from_module import from_module
 from tests.families import TEXTS
 from tests.pictures import class_folders
@@ -141,3 +141,41 @@ def test_results_show_themselves_in_a_notebook(folder, tmp_path):
         assert html.startswith("<")
     assert "ants" in model.predict([photos / "ants" / "0.png"])._repr_html_()
     assert "<script" not in model._repr_html_()
+
+
+def test_one_picture_by_itself_is_one_example(folder, tmp_path):
+    pixels, labels = _pixels()
+    model = headstart.fit((pixels, labels), models=folder, out=tmp_path / "run", **QUICK)
+    for one in (pixels[0], Image.fromarray(pixels[0])):
+        assert [row.labels for row in model.predict(one).rows] == [("red",)]
+
+
+def test_an_unfinished_run_on_other_data_is_not_taken_up(folder, tmp_path):
+    pixels, labels = _pixels()
+    headstart.fit((pixels, labels), models=folder, out=tmp_path / "run", **QUICK)
+    with pytest.raises(RunError, match="other data"):
+        headstart.fit((255 - pixels, labels), models=folder, out=tmp_path / "run", **QUICK)
+    (tmp_path / "run" / "result.json").unlink()
+    with pytest.raises(RunError, match="other data"):
+        headstart.fit((255 - pixels, labels), models=folder, out=tmp_path / "run", **QUICK)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [("labels.json", None, "not there"), ("labels.json", "{", "no JSON"), ("config.json", "{}", "format_version")],
+)
+def test_a_damaged_run_folder_says_what_is_wrong(name, content, says, folder, tmp_path):
+    pixels, labels = _pixels()
+    headstart.fit((pixels, labels), models=folder, out=tmp_path / "run", **QUICK)
+    (tmp_path / "run" / name).unlink()
+    if content is not None:
+        (tmp_path / "run" / name).write_text(content)
+    with pytest.raises(RunError, match=says):
+        headstart.load(tmp_path / "run")
+
+
+def test_test_classes_named_otherwise_are_said(folder, tmp_path):
+    class_folders(tmp_path / "parts" / "train")
+    class_folders(tmp_path / "parts" / "test", classes=("Ants", "Bees"), start=500)
+    with pytest.raises(DataError, match="no test example has a class of the training data"):
+        headstart.fit(tmp_path / "parts", models=folder, out=tmp_path / "run", **QUICK)

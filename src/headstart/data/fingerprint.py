@@ -18,10 +18,13 @@ CHUNK = 512
 def fingerprint(dataset: Dataset, contents: Sequence[bytes] | None = None) -> str:
     """The SHA-256 over every example's content, labels and part, whatever its place, name and order.
 
-    `contents` are the SHA-256 digests of the items, in order, where the audit has taken them already (empty for an
-    item that could not be read). The same data as a folder and as a zip have the same fingerprint.
+    `contents` are the SHA-256 digests of the items, in order, where the audit has taken them already; those that are
+    empty are taken here. The same data as a folder and as a zip have the same fingerprint.
     """
-    digests = list(contents) if contents is not None else _contents(dataset)
+    digests = list(contents) if contents is not None else [b""] * len(dataset)
+    missing = [row for row, digest in enumerate(digests) if not digest]
+    for row, digest in zip(missing, _contents(dataset.take(missing)), strict=True):
+        digests[row] = digest
     whole = hashlib.sha256(f"{dataset.modality} {dataset.kind}".encode())
     entries = []
     for row, digest in enumerate(digests):

@@ -7,6 +7,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from headstart.errors import DataError
 
+TAKES = "Give arrays, PIL images, strings or paths."
+
 
 @runtime_checkable
 class Stored(Protocol):
@@ -24,6 +26,8 @@ class Stored(Protocol):
 
 def raw_bytes(item: Path | Stored | bytes) -> bytes:
     """The bytes of a stored item; raises DataError when it is not there, is empty or cannot be read."""
+    if not isinstance(item, Path | bytes | Stored):
+        raise DataError(f"an example of type {type(item).__name__}: neither picture nor text. {TAKES}")
     content = _file_bytes(item) if isinstance(item, Path) else item if isinstance(item, bytes) else item.read()
     if not content:
         raise DataError(f"{item_name(item)}: empty (0 bytes). Replace or remove it.")

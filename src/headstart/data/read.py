@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from headstart.data.builtin import PREFIX, read_builtin
 from headstart.data.dataset import Dataset
@@ -43,7 +44,7 @@ def read(source: Any, *, columns: Columns = NO_COLUMNS, limits: Limits = DEFAULT
 
 
 def read_inputs(
-    sources: Sequence[Any],
+    sources: Any,
     *,
     modality: str | None = None,
     columns: Columns = NO_COLUMNS,
@@ -51,13 +52,16 @@ def read_inputs(
 ) -> Dataset:
     """Examples to predict, without labels: paths of files, folders, zips or tables, or examples in memory.
 
-    With `modality` "text" a string that is no file is itself the example; with "image" it is a path. A file that is
-    missing or broken is kept as an example, so that its row can say so.
+    A picture by itself (a PIL image, bytes, an array of two dimensions or with up to four channels last) is a list of
+    one. With `modality` "text" a string that is no file is itself the example; with "image" it is a path. A file that
+    is missing or broken is kept as an example, so that its row can say so.
     """
     if isinstance(sources, Dataset):
         return sources.without_labels()
     if isinstance(sources, str | Path):
         sources = [sources]
+    elif _is_picture(sources):
+        sources = sources[None] if hasattr(sources, "ndim") else [sources]
     if not isinstance(sources, list | tuple):
         if hasattr(sources, "columns") or hasattr(sources, "features"):
             return read_python(sources, columns, limits, labelled=False)
@@ -77,6 +81,14 @@ def _read_input(source: str | Path, modality: str | None, columns: Columns, limi
     if path.is_dir() or suffix(path.name) in TABLE_SUFFIXES | {".zip"}:
         return _read_path(path, columns, limits, labelled=False)
     return objects_dataset([path], modality=modality)
+
+
+def _is_picture(source: Any) -> bool:
+    """Whether something in memory is one picture, as against many of them."""
+    if hasattr(source, "getexif") or isinstance(source, bytes):
+        return True
+    is_array = hasattr(source, "detach") or (isinstance(source, np.ndarray) and source.dtype.kind in "buif")
+    return is_array and (source.ndim == 2 or (source.ndim == 3 and source.shape[-1] <= 4))
 
 
 def _is_text(source: str | Path, modality: str | None) -> bool:

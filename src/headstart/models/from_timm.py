@@ -68,10 +68,9 @@ class TimmBackbone(ImageBackbone):
         """`recipe` is what `build` makes the network from."""
         self._recipe = dict(recipe)
         patch = getattr(getattr(net, "patch_embed", None), "patch_size", None)
+        side = patch[0] if isinstance(patch, tuple | list) else patch
         nhwc = getattr(net, "output_fmt", "NCHW") == "NHWC"
-        super().__init__(
-            net, preprocess=preprocess, card=card, patch=patch[0] if patch else None, nhwc=nhwc, stages=stages
-        )
+        super().__init__(net, preprocess=preprocess, card=card, patch=side, nhwc=nhwc, stages=stages)
 
     def pooled(self, pixels: Tensor) -> Tensor:
         """Timm's features before the classifier."""
@@ -102,7 +101,7 @@ def load_folder(folder: Path, *, spec: str, card: SourceCard | None = None) -> T
     paths = find_weights(folder)
     net = build(recipe)
     tensors = {name: tensor for path in paths for name, tensor in read_tensors(path).items()}
-    heads = _heads(recipe["pretrained_cfg"].get("classifier") or getattr(net, "default_cfg", {}).get("classifier"))
+    heads = _heads(net, recipe["pretrained_cfg"].get("classifier") or getattr(net, "default_cfg", {}).get("classifier"))
     load_exactly(net, _in_native_names(net, tensors, recipe["architecture"]), heads=heads, where=str(folder))
     preprocess = preprocess_of(recipe["pretrained_cfg"])
     if card is None:
@@ -219,10 +218,12 @@ def _in_native_names(net: nn.Module, tensors: dict[str, Tensor], architecture: s
     return renamed
 
 
-def _heads(classifier: Any) -> tuple[str, ...]:
-    if not classifier:
-        return ()
-    return (classifier,) if isinstance(classifier, str) else tuple(classifier)
+def _heads(net: nn.Module, classifier: Any) -> tuple[str, ...]:
+    """The paths of the layers that were taken off; where a whole block of them was (LeViT's norm and linear), its path."""
+    names = () if not classifier else (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    known = dict(net.named_modules())
+    blocks = {name: name.rpartition(".")[0] for name in names}
+    return tuple(blocks[name] if isinstance(known.get(blocks[name]), nn.Identity) else name for name in names)
 
 
 def _card(folder: Path, spec: str, recipe: Mapping[str, Any], preprocess: ImagePreprocess) -> SourceCard:

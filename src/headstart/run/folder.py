@@ -60,6 +60,17 @@ class Run:
             )
         self.listener(Said(f"Going on with the run in {self.folder}: what is finished is not done again."))
 
+    def hold_to(self, fingerprint: str) -> None:
+        """Note which data the run is on; raises RunError where an earlier attempt was on other data.
+
+        Trials name examples by their place: those of other data would pass for results on these.
+        """
+        before = self.journal.of("data")
+        if not before:
+            self.journal.append("data", fingerprint=fingerprint)
+        elif before[0]["fingerprint"] != fingerprint:
+            raise RunError(f"{self.folder}: holds a run on other data. Choose another --out, or delete it.")
+
     @property
     def is_finished(self) -> bool:
         """Whether an earlier attempt came to its end."""

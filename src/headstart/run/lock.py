@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import weakref
 from pathlib import Path
 
 from headstart.errors import RunError
@@ -16,23 +17,19 @@ class Lock:
 
     def __init__(self, folder: Path) -> None:
         """Take the lock; raises BlockingIOError where another process has it."""
-        self._file: int | None = None  # for __del__, where opening fails
-        self._file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        # Unlike __del__, this also runs while Python itself is still whole when the interpreter ends.
+        self._closing = weakref.finalize(self, os.close, file)
         try:
             # A lock of the process, not of the open file: the same process may take a run up again.
-            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self.close()
             raise
 
     def close(self) -> None:
         """Let go."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
-
-    def __del__(self) -> None:
-        self.close()
+        self._closing()
 
 
 def hold(folder: Path) -> Lock:
