@@ -12,6 +12,7 @@ from headstart.features.batches import Decode, prepared
 from headstart.files import replacing
 from headstart.models.backbone import Inputs, Preprocess
 
+TOGETHER = 512  # examples collated at once to look at their tokens
 Augment = Callable[[Inputs, np.random.Generator], Inputs]
 
 
@@ -51,6 +52,15 @@ class PreparedExamples:
         if self._rows is None:
             return [1] * len(rows)
         return [self._preprocess.cost(self._rows[row]) for row in rows]
+
+    def tokens(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """The distinct token ids in batches of `rows`, padding included; none for pictures."""
+        distinct = [np.array([], dtype=np.int64)]
+        for start in range(0, len(rows) if self._rows is not None else 0, TOGETHER):
+            batch = self.batch(rows[start : start + TOGETHER])
+            if isinstance(batch, dict) and "input_ids" in batch:
+                distinct.append(np.unique(batch["input_ids"].numpy()))
+        return np.unique(np.concatenate(distinct))
 
 
 def prepare_examples(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from headstart.adapt.examples import Augment, PreparedExamples
+from headstart.adapt.judge import Judge
 from headstart.adapt.network import Network, hold_statistics
 from headstart.adapt.precision import spare_slow_layers
 from headstart.features.batches import by_cost, to_device
@@ -21,9 +22,6 @@ from headstart.runtime import Placement
 
 Objective = Callable[[Tensor, Tensor], Tensor]
 """From logits (B, K) and targets to a mean loss."""
-
-Validate = Callable[[np.ndarray], tuple[float, float]]
-"""From validation logits to (metric, −log loss), both higher is better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,27 +76,47 @@ def train(
     placement: Placement,
     rng: np.random.Generator,
     augment: Augment | None = None,
-    validation: tuple[np.ndarray, Validate] | None = None,
+    validation: tuple[np.ndarray, Judge] | None = None,
     hooks: Hooks | None = None,
 ) -> Trained:
     """Train `network` in place on `rows` of `examples` with their `targets` (aligned with `rows`).
 
     With `validation` (rows and how to judge their logits) it judges each epoch and the start, stops when a third
-    of the epochs brought nothing, and leaves the best weights in place; without, it leaves the last ones.
+    of the epochs in a row were worse than the best one, and leaves the weights of `best_of` in place; without, it
+    leaves the last ones.
     """
-    hooks = hooks or Hooks()
+    network.to(placement.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    seen = rows if validation is None else np.concatenate([rows, validation[0]])
+    with network.backbone.narrowed(examples.tokens(seen)):
+        return _train(
+            network, examples, rows, targets, recipe, objective, placement, rng, augment, validation, hooks or Hooks()
+        )
+
+
+def _train(
+    network: Network,
+    examples: PreparedExamples,
+    rows: np.ndarray,
+    targets: np.ndarray,
+    recipe: Recipe,
+    objective: Objective,
+    placement: Placement,
+    rng: np.random.Generator,
+    augment: Augment | None,
+    validation: tuple[np.ndarray, Judge] | None,
+    hooks: Hooks,
+) -> Trained:
     if augment is not None:
         hooks.before_step.append(lambda inputs: augment(inputs, rng))
-    network.to(placement.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     spare_slow_layers(network, placement)
     optimizer = optimizer_for(network, recipe)
     steps = math.ceil(len(rows) / recipe.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, cosine(recipe.epochs * steps, recipe.warmup))
-    best = _Best(network, recipe.epochs)
-    if validation is not None:
-        best.offer(0, *_judge(network, examples, *validation, placement))
+    best = _Best(network, recipe.epochs, validation[1]) if validation is not None else None
+    if best is not None and validation is not None:
+        best.offer(predict_logits(network, examples, validation[0], placement))
     step = 0
-    for epoch in range(1, (recipe.stop_after or recipe.epochs) + 1):
+    for _ in range(recipe.stop_after or recipe.epochs):
         network.train()
         hold_statistics(network, also_moving=recipe.hold_batch_norm)
         for batch in np.array_split(rng.permutation(len(rows)), steps):
@@ -110,12 +128,12 @@ def train(
             step += 1
             for done in hooks.after_step:
                 done(step)
-        if validation is not None:
-            best.offer(epoch, *_judge(network, examples, *validation, placement))
-            if best.is_stale(epoch):
+        if best is not None and validation is not None:
+            best.offer(predict_logits(network, examples, validation[0], placement))
+            if best.is_stale:
                 break
     network.eval()
-    return best.restore() if validation is not None else Trained(recipe.stop_after or recipe.epochs, None)
+    return best.restore() if best is not None else Trained(recipe.stop_after or recipe.epochs, None)
 
 
 def _step(
@@ -164,12 +182,26 @@ def cosine(steps: int, warmup: float) -> Callable[[int], float]:
 def predict_logits(network: Network, examples: PreparedExamples, rows: np.ndarray, placement: Placement) -> np.ndarray:
     """Logits (n × K, float32) of `rows`, in their order."""
     network.eval()
-    logits_NK = np.empty((len(rows), network.head.out_features), dtype=np.float32)
+    return _outputs(network, network.head.out_features, examples, rows, placement)
+
+
+def predict_features(
+    network: Network, examples: PreparedExamples, rows: np.ndarray, placement: Placement
+) -> np.ndarray:
+    """The backbone's features (n × D, float32) of `rows`, in their order."""
+    network.eval()
+    return _outputs(network.backbone, network.backbone.width, examples, rows, placement)
+
+
+def _outputs(
+    module: nn.Module, width: int, examples: PreparedExamples, rows: np.ndarray, placement: Placement
+) -> np.ndarray:
+    outputs_NW = np.empty((len(rows), width), dtype=np.float32)
     for batch in by_cost(examples.costs(rows)):
         inputs = to_device(examples.batch(rows[batch]), placement.torch_device)
         with torch.inference_mode(), placement.autocast():
-            logits_NK[batch] = network(inputs).float().cpu().numpy()
-    return logits_NK
+            outputs_NW[batch] = module(inputs).float().cpu().numpy()
+    return outputs_NW
 
 
 def seconds_per_step(
@@ -185,49 +217,62 @@ def seconds_per_step(
     """Measured seconds of one training step, on a copy: planning must not touch what is trained."""
     trial = copy.deepcopy(network).to(placement.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     spare_slow_layers(trial, placement)
-    optimizer = optimizer_for(trial, Recipe(epochs=1, learning_rate=0.0, head_learning_rate=0.0))
-    batch = np.arange(min(batch_size, len(rows)))
-    trial.train()
-    hold_statistics(trial, also_moving=True)
-    times = []
-    for _ in range(3):
-        began = time.perf_counter()
-        inputs = to_device(examples.batch(rows[batch]), placement.torch_device)
-        _step(trial, inputs, torch.from_numpy(targets[batch]), objective, optimizer, placement)
-        times.append(time.perf_counter() - began)
-    return min(times) * batch_size / len(batch)
+    batch, times = np.arange(min(batch_size, len(rows))), []
+    with trial.backbone.narrowed(examples.tokens(rows)):
+        optimizer = optimizer_for(trial, Recipe(epochs=1, learning_rate=0.0, head_learning_rate=0.0))
+        trial.train()
+        hold_statistics(trial, also_moving=True)
+        for _ in range(3):
+            began = time.perf_counter()
+            inputs = to_device(examples.batch(rows[batch]), placement.torch_device)
+            _step(trial, inputs, torch.from_numpy(targets[batch]), objective, optimizer, placement)
+            times.append(time.perf_counter() - began)
+    return sum(times[1:]) / len(times[1:]) * batch_size / len(batch)
 
 
-def _judge(
-    network: Network, examples: PreparedExamples, rows: np.ndarray, validate: Validate, placement: Placement
-) -> tuple[np.ndarray, tuple[float, float]]:
-    logits_NK = predict_logits(network, examples, rows, placement)
-    return logits_NK, validate(logits_NK)
+def best_of(logits: Sequence[np.ndarray], judge: Judge) -> int:
+    """The number of the logits to keep, of training's start and each epoch: the last, unless an earlier one is better.
+
+    The schedule ends with small steps, so the last is the best guess; the largest of dozens of values on a few dozen
+    examples is luck. Only a difference beyond chance moves the choice, and then it goes to the best value.
+    """
+    last = len(logits) - 1
+    best = judge.best(logits)
+    return best if judge.prefers(logits[best], logits[last], tried=len(logits)) else last
 
 
 class _Best:
-    """The best epoch so far and a copy of its moving weights."""
+    """The epochs so far and a copy of the weights of the best one."""
 
-    def __init__(self, network: Network, epochs: int) -> None:
-        self._network = network
+    def __init__(self, network: Network, epochs: int, judge: Judge) -> None:
+        self._network, self._judge = network, judge
         self._patience = max(3, math.ceil(epochs / 3))
-        self._epoch = 0
-        self._value: tuple[float, float] | None = None
-        self._logits: np.ndarray | None = None
+        self._best, self._worse_in_a_row = 0, 0
         self._state: Mapping[str, Tensor] = {}
-        self._history: list[tuple[float, float]] = []
-        self._by_epoch: list[np.ndarray] = []
+        self._values: list[tuple[float, float]] = []
+        self._logits: list[np.ndarray] = []
 
-    def offer(self, epoch: int, logits_NK: np.ndarray, value: tuple[float, float]) -> None:
-        self._history.append(value)
-        self._by_epoch.append(logits_NK)
-        if self._value is None or value > self._value:
-            self._epoch, self._value, self._logits = epoch, value, logits_NK
-            self._state = {name: tensor.clone() for name, tensor in self._network.state_dict().items()}
+    def offer(self, logits_NK: np.ndarray) -> None:
+        """Take note of the next epoch; the first is the start."""
+        self._logits.append(logits_NK)
+        self._values.append(self._judge.value(logits_NK))
+        latest = len(self._logits) - 1
+        if self._values[latest] >= self._values[self._best]:
+            self._best, self._worse_in_a_row = latest, 0
+            self._state = self._copy()
+        else:
+            worse = self._judge.prefers(self._logits[self._best], logits_NK)
+            self._worse_in_a_row = self._worse_in_a_row + 1 if worse else 0
 
-    def is_stale(self, epoch: int) -> bool:
-        return epoch - self._epoch >= self._patience
+    @property
+    def is_stale(self) -> bool:
+        return self._worse_in_a_row >= self._patience
 
     def restore(self) -> Trained:
-        self._network.load_state_dict(self._state)
-        return Trained(self._epoch, self._logits, tuple(self._history), tuple(self._by_epoch))
+        chosen = best_of(self._logits, self._judge)
+        if chosen != len(self._logits) - 1:
+            self._network.load_state_dict(self._state)
+        return Trained(chosen, self._logits[chosen], tuple(self._values), tuple(self._logits))
+
+    def _copy(self) -> Mapping[str, Tensor]:
+        return {name: tensor.clone() for name, tensor in self._network.state_dict().items()}

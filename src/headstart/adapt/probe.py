@@ -9,7 +9,10 @@ import numpy as np
 from headstart.adapt.workbench import Folds, Workbench
 from headstart.data.split import inner_folds
 from headstart.features.store import Features
-from headstart.solvers import ProbeFit, cross_validated_probe
+from headstart.solvers import Array, Chunks, ProbeFit, cross_validated_probe
+
+INNER_FOLDS = 4
+"""Folds over which a probe's regularisation is chosen where the run has no folds of its own."""
 
 
 def solve_probe(bench: Workbench, features: Features, rows: np.ndarray, folds: Folds) -> ProbeFit:
@@ -20,6 +23,13 @@ def solve_probe(bench: Workbench, features: Features, rows: np.ndarray, folds: F
     """
     if not folds:
         folds = inner_folds(bench.targets[rows], bench.groups[rows], k=INNER_FOLDS, seed=bench.seed)
+    return cross_validated_probe(
+        features_source(features, rows), bench.targets[rows], folds=folds, classes=len(bench.classes)
+    )
+
+
+def features_source(features: Features, rows: np.ndarray) -> Array | Chunks:
+    """The features of `rows` in memory, or in passes over what is on disk."""
 
     def chunks() -> Iterator[np.ndarray]:
         start = 0
@@ -30,9 +40,4 @@ def solve_probe(bench: Workbench, features: Features, rows: np.ndarray, folds: F
             start += len(shard_ND)
 
     ascending = bool((np.diff(rows) > 0).all())
-    source = chunks if ascending and not features.fits_in_memory else features.take(rows)
-    return cross_validated_probe(source, bench.targets[rows], folds=folds, classes=len(bench.classes))
-
-
-INNER_FOLDS = 4
-"""Folds over which a probe's regularisation is chosen where the run has no folds of its own."""
+    return chunks if ascending and not features.fits_in_memory else features.take(rows)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from headstart.adapt.ledger import Ledger
-from headstart.adapt.strategies import CONTROLS, MIN_EPOCHS, STRATEGIES, Strategy
+from headstart.adapt.strategies import CONTROLS, MIN_EPOCHS, REFIT, STRATEGIES, Strategy
 from headstart.adapt.trial import Role, Spec, Trial
 from headstart.adapt.workbench import Folds, Workbench
 from headstart.errors import HeadstartError
@@ -43,15 +43,18 @@ class _Line:
     done: list[Trial] = field(default_factory=list)
 
     def affordable(self, seconds: float) -> float:
-        """What the next trial may take if the role has `seconds` in all.
+        """What the next trial and a refit of it may take if the role has `seconds` in all.
 
-        Strategies that were not tried yet share what is left evenly, and the refit of the winner, which takes about
-        as long as its trial, gets a share too.
+        Strategies that were not tried yet share what is left by their depth, because the deeper ones take longer for
+        a step. One winner is refitted in the end, this trial's or an earlier one's.
         """
+        left = seconds - self.spent_s
         tried = {trial.spec.strategy for trial in self.done}
-        untried = {name for name, _, _ in self.waiting if strategy_named(name).depth > 0} - tried
-        shares = len(untried) + (0 if self.largest_refit_s else 1)
-        return (seconds - self.spent_s - self.largest_refit_s) / max(1, shares)
+        untried = {name for name, _, _ in self.waiting} - tried
+        depths = {name: strategy_named(name).depth for name in untried}
+        name = self.waiting[0][0]
+        share = depths[name] / max(1, sum(depths.values())) if name in depths else 1.0
+        return min(left * share, left - self.largest_refit_s)
 
 
 def search(
@@ -97,11 +100,11 @@ def search(
 
 def _lines(plan: Plan) -> dict[Role, _Line]:
     first, others = plan.backbones[0], plan.backbones[1:]
-    by_depth = sorted((STRATEGIES[name] for name in plan.strategies), key=lambda strategy: strategy.depth)
+    cheap, *deeper = sorted((STRATEGIES[name] for name in plan.strategies), key=lambda strategy: strategy.depth)
+    order = [cheap, *reversed(deeper)]  # where time is short, the deepest has the most to win
     transfer = [
-        (strategy.name, first, number) for number in range(8) for strategy in by_depth if number < strategy.choices
+        (strategy.name, first, number) for number in range(8) for strategy in order if number < strategy.choices
     ]
-    cheap = by_depth[0]
     transfer[1:1] = [(cheap.name, other, 0) for other in others]
     lines: dict[Role, _Line] = {"transfer": _Line("transfer", transfer)}
     if plan.control:
@@ -119,7 +122,8 @@ def _account(lines: dict[Role, _Line], trial: Trial) -> None:
     line.spent_s += trial.seconds
     line.done.append(trial)
     if "folds" in trial.spec.settings:
-        line.largest_refit_s = max(line.largest_refit_s, 1.25 * trial.seconds / trial.spec.settings["folds"])
+        refit_s = REFIT * trial.seconds / trial.spec.settings["folds"]
+        line.largest_refit_s = max(line.largest_refit_s, refit_s)
     if line.waiting:
         same = (trial.spec.strategy, trial.spec.backbone)
         index = next((i for i, entry in enumerate(line.waiting) if entry[:2] == same), None)
@@ -150,9 +154,8 @@ def _next(
         seconds: float | None = None
         if plan.trials is None:
             roles = 2 if "scratch" in lines else 1
-            left = (
-                clock.seconds_left() - RESERVE * seconds_in_all - sum(other.largest_refit_s for other in lines.values())
-            )
+            others = sum(other.largest_refit_s for other in lines.values() if other is not line)
+            left = clock.seconds_left() - RESERVE * seconds_in_all - others
             seconds = min(line.affordable(seconds_in_all / roles), left)
         settings = strategy.propose(number, bench, backbone, rows, seconds=seconds)
         if settings is None and not line.done:
@@ -178,7 +181,7 @@ def _run(spec: Spec, number: int, fold: int, bench: Workbench, rows: np.ndarray,
     seed = seed_of(bench, spec, fold)
     try:
         validated = strategy_named(spec.strategy).validate(spec, bench, rows, folds, seed=seed)
-        error, values = None, bench.values(validated.rows, validated.logits)
+        error, values = None, bench.judge(validated.rows).values(validated.logits)
     except FloatingPointError as problem:
         validated, error, values = None, str(problem), {}
         bench.listener(Said(f"{spec.strategy} on {spec.backbone} failed: {problem}", warning=True))
@@ -197,19 +200,19 @@ def seed_of(bench: Workbench, spec: Spec, fold: int) -> int:
 def winner(trials: Sequence[Trial], role: Role, bench: Workbench) -> Trial | None:
     """The best trial of a role on the examples that all of them validated.
 
-    A deeper strategy has to beat a simpler one by more than a standard error of the paired difference, and the more
-    so the more settings of it were tried: on a few dozen validation examples the largest number is often luck.
+    A deeper strategy has to beat a simpler one by more than chance, and the more so the more settings of it were
+    tried: on a few dozen validation examples the largest number is often luck.
     """
     finished = [trial for trial in trials if trial.spec.role == role and trial.validated is not None]
     if not finished:
         return None
     shared = set.intersection(*(set(trial.validated.rows.tolist()) for trial in finished if trial.validated))
     rows = np.array(sorted(shared), dtype=np.int64)
-    best = None
+    judge, best = bench.judge(rows), None
     for depth in sorted({strategy_named(trial.spec.strategy).depth for trial in finished}):
         level = [trial for trial in finished if strategy_named(trial.spec.strategy).depth == depth]
-        contender = max(level, key=lambda trial: bench.judge(rows)(_on(trial, rows)))
-        if best is None or _clearly_better(contender, best, rows, bench, tried=len(level)):
+        contender = max(level, key=lambda trial: judge.value(_on(trial, rows)))
+        if best is None or judge.prefers(_on(contender, rows), _on(best, rows), tried=len(level)):
             best = contender
     return best
 
@@ -218,17 +221,6 @@ def _on(trial: Trial, rows: np.ndarray) -> np.ndarray:
     assert trial.validated is not None
     place = {int(row): number for number, row in enumerate(trial.validated.rows)}
     return trial.validated.logits[[place[int(row)] for row in rows]]
-
-
-def _clearly_better(contender: Trial, best: Trial, rows: np.ndarray, bench: Workbench, *, tried: int) -> bool:
-    judge = bench.judge(rows)
-    if judge(_on(contender, rows)) <= judge(_on(best, rows)):
-        return False
-    right, was_right = (bench.right(rows, _on(trial, rows)) for trial in (contender, best))
-    difference = right.astype(float) - was_right.astype(float)
-    error = difference.std(ddof=1) / np.sqrt(len(rows)) if len(rows) > 1 else np.inf
-    # The largest of n standard normal draws lies near √(2 ln n).
-    return bool(difference.mean() > max(1.0, np.sqrt(2 * np.log(tried))) * error)
 
 
 def failed(trials: Sequence[Trial], role: Role) -> HeadstartError | None:

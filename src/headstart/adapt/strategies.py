@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from headstart.adapt.finetune import Recipe, predict_logits, seconds_per_step, train
+from headstart.adapt.finetune import Recipe, best_of, predict_logits, seconds_per_step, train
+from headstart.adapt.heads import SOLVED_UP_TO, solve_head, starting_head
 from headstart.adapt.network import Network, freeze_below
 from headstart.adapt.probe import solve_probe
 from headstart.adapt.trial import Role, Spec, Validated
@@ -49,7 +51,7 @@ class Strategy(Protocol):
     def propose(
         self, number: int, bench: Workbench, backbone: str, rows: np.ndarray, *, seconds: float | None
     ) -> Mapping[str, Any] | None:
-        """Settings number `number`, made to take about `seconds`; None where that is too little to be worth it."""
+        """Settings number `number`; None where `seconds` for it and its refit are too few to be worth it."""
         ...
 
     def validate(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Validated:
@@ -142,16 +144,18 @@ class FineTune:
     def propose(
         self, number: int, bench: Workbench, backbone: str, rows: np.ndarray, *, seconds: float | None
     ) -> Mapping[str, Any] | None:
-        """Learning rate number `number`, with as many epochs and validation folds as fit into `seconds`."""
-        batch_size = 32 if len(rows) >= 200 else 16
+        """Learning rate number `number`, with as many epochs and validation folds as fit into `seconds` with a refit."""
+        batch_size = 32 if len(rows) >= 64 else 16
         steps = math.ceil(len(rows) / batch_size)
         epochs, folds = min(40, max(4, round(self.steps / steps))), (FEW_FOLDS if len(rows) < FEW else 1)
         if seconds is not None:
-            affordable = int(seconds / (steps * self._seconds_per_step(bench, backbone, rows, batch_size)))
+            affordable = seconds / (steps * self._seconds_per_step(bench, backbone, rows, batch_size))
             # Few epochs on several folds say more than many epochs on one, whose best one is then found by luck.
-            folds = folds if affordable >= folds * ENOUGH_EPOCHS else 1
-            epochs = min(epochs, affordable // folds)
-            if epochs < MIN_EPOCHS:
+            while folds > 1 and affordable < (folds + REFIT) * ENOUGH_EPOCHS:
+                folds -= 1
+            epochs = min(epochs, int(affordable / (folds + REFIT)))
+            # Another learning rate over a shorter schedule would tell nothing about the rate.
+            if epochs < (ENOUGH_EPOCHS if number else MIN_EPOCHS):
                 return None
         rate = self.rates[number]
         recipe = Recipe(
@@ -165,12 +169,13 @@ class FineTune:
         return {**recipe.to_dict(), "folds": folds}
 
     def validate(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Validated:
-        """Train on the first folds; the logits of what they held out, at the epoch that is best for all of them.
+        """Train on the first folds; the logits of what they held out, at the epoch of `best_of` for all of them.
 
-        One epoch for all, because a refit has to stop somewhere, and each fold's own best would flatter.
+        One epoch for all, because a refit has to stop somewhere, and each fold's own best would flatter. With few
+        examples the head is solved again at the end, unless the trained one is clearly better.
         """
         recipe = recipe_of(spec)
-        seen, logits = [], []
+        seen, logits, ends, solved, steps, began = [], [], set(), [], 0, time.perf_counter()
         for number, (inner, held_out) in enumerate(folds[: spec.settings["folds"]]):
             network = self._start(spec, bench, rows[inner], _without(folds, inner, held_out), seed=seed)
             trained = train(
@@ -187,16 +192,25 @@ class FineTune:
             )
             seen.append(rows[held_out])
             logits.append(trained.by_epoch)
+            ends.add(trained.best_epoch)
+            steps += (len(trained.by_epoch) - 1) * math.ceil(len(inner) / recipe.batch_size)
+            if len(inner) <= SOLVED_UP_TO:
+                solve_head(network, spec.backbone, bench, rows[inner])
+                solved.append(self.logits(network, spec, bench, rows[held_out]))
+        # What a step took with all that belongs to it is a better guess for the next trial than a step by itself.
+        bench.step_seconds[self._key(spec.backbone, recipe.batch_size)] = (time.perf_counter() - began) / max(1, steps)
         held_out_rows = np.concatenate(seen)
-        judge = bench.judge(held_out_rows)
         together = [np.concatenate(parts) for parts in zip(*logits, strict=False)]  # to the fold that stopped first
-        best = max(range(len(together)), key=lambda epoch: judge(together[epoch]))
-        return Validated(held_out_rows, together[best], {"best_epoch": best})
+        judge = bench.judge(held_out_rows)
+        best = best_of(together, judge)
+        if len(solved) == len(seen) and ends == {best} and not judge.prefers(together[best], np.concatenate(solved)):
+            return Validated(held_out_rows, np.concatenate(solved), {"best_epoch": best, "head": "solved"})
+        return Validated(held_out_rows, together[best], {"best_epoch": best, "head": "trained"})
 
     def refit(
         self, spec: Spec, found: Mapping[str, Any], bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int
     ) -> Network:
-        """The same schedule on all rows, stopped at the epoch that validation found best."""
+        """The same schedule on all rows, stopped at the epoch and with the kind of head that validation found best."""
         network = self._start(spec, bench, rows, folds, seed=seed)
         recipe = recipe_of(spec, stop_after=found["best_epoch"])
         if found["best_epoch"]:
@@ -211,6 +225,8 @@ class FineTune:
                 rng=generator(seed, "refit"),
                 augment=bench.augment,
             )
+        if found["head"] == "solved":
+            solve_head(network, spec.backbone, bench, rows)
         return network.eval()
 
     def logits(self, network: Network, spec: Spec, bench: Workbench, rows: np.ndarray) -> np.ndarray:
@@ -223,26 +239,33 @@ class FineTune:
         first = round(len(network.backbone.stages) * (1 - self.share))
         freeze_below(network.backbone, first)
         if not self._random:
-            fit = solve_probe(bench, bench.features(spec.backbone), rows, folds)
-            network.set_head(fit.weight_KD, fit.bias_K)
+            network.set_head(*starting_head(bench, bench.features(spec.backbone), rows, folds))
         return network
 
+    def _key(self, backbone: str, batch_size: int) -> tuple[str, str, int]:
+        return self.name, backbone, batch_size
+
     def _seconds_per_step(self, bench: Workbench, backbone: str, rows: np.ndarray, batch_size: int) -> float:
-        network = Network(copy.deepcopy(bench.backbone(backbone, random=self._random)), len(bench.classes))
-        freeze_below(network.backbone, round(len(network.backbone.stages) * (1 - self.share)))
-        return seconds_per_step(
-            network,
-            bench.prepared(backbone),
-            rows,
-            objective=bench.task.loss,
-            targets=bench.targets[rows],
-            placement=bench.placement,
-            batch_size=batch_size,
-        )
+        key = self._key(backbone, batch_size)
+        if key not in bench.step_seconds:
+            network = Network(copy.deepcopy(bench.backbone(backbone, random=self._random)), len(bench.classes))
+            freeze_below(network.backbone, round(len(network.backbone.stages) * (1 - self.share)))
+            bench.step_seconds[key] = seconds_per_step(
+                network,
+                bench.prepared(backbone),
+                rows,
+                objective=bench.task.loss,
+                targets=bench.targets[rows],
+                placement=bench.placement,
+                batch_size=batch_size,
+            )
+        return bench.step_seconds[key]
 
 
-FEW, FEW_FOLDS, ENOUGH_EPOCHS = 300, 3, 20
+FEW, FEW_FOLDS, ENOUGH_EPOCHS = 300, 3, 10
 """Below FEW examples a trial validates on several folds, where that leaves ENOUGH_EPOCHS."""
+REFIT = 1.25
+"""What a refit takes, in trainings on one fold: it sees all examples."""
 MIN_EPOCHS = 3
 """Below this a fine-tuning trial says nothing about its settings."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from headstart.adapt.examples import Augment, PreparedExamples, prepare_examples
-from headstart.errors import DataError
+from headstart.adapt.judge import Judge
 from headstart.events import Listener, silent
 from headstart.features.batches import Decode
 from headstart.features.extract import address, extract
 from headstart.features.store import Features
 from headstart.files import sha256_text
 from headstart.models.backbone import Backbone
-from headstart.prove.metrics import METRICS, score
 from headstart.runtime import Placement, child_seed, seed_everything
 from headstart.tasks import Task
 
@@ -50,6 +49,8 @@ class Workbench:
     _twins: dict[str, Backbone] = field(default_factory=dict)
     _features: dict[str, Features] = field(default_factory=dict)
     _prepared: dict[str, PreparedExamples] = field(default_factory=dict)
+    step_seconds: dict[tuple[str, str, int], float] = field(default_factory=dict)
+    """Measured seconds of a training step by strategy, backbone and batch size."""
 
     def backbone(self, name: str, *, random: bool = False) -> Backbone:
         """The backbone called `name`, or its twin with random weights (the same ones whenever asked)."""
@@ -90,33 +91,9 @@ class Workbench:
             )
         return self._prepared[key]
 
-    def judge(self, rows: np.ndarray) -> Callable[[np.ndarray], tuple[float, float]]:
-        """A function from logits of `rows` to (metric, −log loss), higher is better in both."""
-
-        def value(logits_NK: np.ndarray) -> tuple[float, float]:
-            values = self.values(rows, logits_NK)
-            sign = 1 if METRICS[self.metric].higher_is_better else -1
-            return sign * values[self.metric], -values["log_loss"]
-
-        return value
-
-    def values(self, rows: np.ndarray, logits_NK: np.ndarray) -> dict[str, float]:
-        """The metric that validation selects on, accuracy and log loss, of logits for `rows`.
-
-        Raises FloatingPointError where training has diverged, and DataError where the rows do not define the metric.
-        """
-        if not np.isfinite(logits_NK).all():
-            raise FloatingPointError("training diverged: its outputs are not finite")
-        answers = self.task.answers(self.targets[rows], self.task.probabilities(logits_NK))
-        names = dict.fromkeys(
-            (self.metric, "accuracy" if self.task.kind == "single" else "subset_accuracy", "log_loss")
-        )
-        found = {name: score(METRICS[name], answers) for name in names}
-        if found[self.metric] is None:
-            raise DataError(
-                f"--metric {self.metric}: the {len(rows)} validation examples do not define it. Use accuracy, or add data."
-            )
-        return {name: value for name, value in found.items() if value is not None}
+    def judge(self, rows: np.ndarray) -> Judge:
+        """Who judges logits of `rows`."""
+        return Judge(self.task, self.metric, self.targets[rows])
 
     def right(self, rows: np.ndarray, logits_NK: np.ndarray) -> np.ndarray:
         """Whether each of `rows` is answered right (n,)."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from torch import Tensor, nn
 
 from headstart.files import write_json
@@ -86,6 +88,10 @@ class Backbone(nn.Module, ABC):
 
         Draws from torch's global generator; the caller seeds it.
         """
+
+    def narrowed(self, tokens: np.ndarray) -> AbstractContextManager[None]:
+        """While it lasts, batches hold no other token ids than `tokens`, and the network may make use of that."""
+        return nullcontext()
 
     def save_preprocessing(self, folder: Path) -> None:
         """Write what `rebuild` needs beside `describe` into `folder`; here the description for people to read."""

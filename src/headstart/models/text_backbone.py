@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -16,6 +18,7 @@ from headstart.errors import ModelError
 from headstart.models.backbone import Backbone, Inputs, Stage
 from headstart.models.card import SourceCard
 from headstart.models.cut import cut, first_tensor, watch
+from headstart.models.narrow import narrowed
 from headstart.models.text_preprocess import TextPreprocess
 
 
@@ -122,6 +125,10 @@ class TextBackbone(Backbone):
             "preprocess": self.preprocess.to_dict(),
             "card": self.card.to_dict(),
         }
+
+    def narrowed(self, tokens: np.ndarray) -> AbstractContextManager[None]:
+        """While it lasts, the token embeddings are those of `tokens` alone."""
+        return narrowed(self.net, tokens)
 
     def save_preprocessing(self, folder: Path) -> None:
         """Write the tokenizer's files."""

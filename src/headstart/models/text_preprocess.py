@@ -52,6 +52,10 @@ class TextPreprocess:
         # Compared once, not per text: the settings above must not be part of what identifies the tokenizer.
         self._hash = sha256_text(tokenizer.backend_tokenizer.to_str())
 
+    def __deepcopy__(self, memo: Mapping[int, Any]) -> TextPreprocess:
+        """Itself: nothing of it ever changes, and a vocabulary takes longer to copy than a network."""
+        return self
+
     def prepare(self, raw: Any) -> Tokens:
         """A text, or a pair of texts, as tokens."""
         first, second = (raw, None) if isinstance(raw, str) else raw

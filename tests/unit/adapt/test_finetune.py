@@ -8,7 +8,8 @@ import torch
 from tests.fakes import CPU, TinyBackbone, stripes, workbench
 
 from headstart.adapt.examples import prepare_examples
-from headstart.adapt.finetune import Recipe, cosine, optimizer_for, predict_logits, seconds_per_step, train
+from headstart.adapt.finetune import Recipe, best_of, cosine, optimizer_for, predict_logits, seconds_per_step, train
+from headstart.adapt.judge import Judge
 from headstart.adapt.network import Network, freeze_below, hold_statistics
 from headstart.tasks import TASKS
 
@@ -64,37 +65,67 @@ def test_frozen_norm_is_in_eval_mode_even_when_moving_norms_train():
     assert network.backbone.net[3].training
 
 
-def test_training_learns_and_the_best_epoch_is_put_back(tmp_path):
+class Told:
+    """A judge that finds epochs as good as it is told (the start first), and sees every difference."""
+
+    def __init__(self, values):
+        self._values, self._seen = values, []
+
+    def value(self, logits_NK):
+        for number, known in enumerate(self._seen):
+            if np.array_equal(known, logits_NK):
+                return (self._values[number], 0.0)
+        self._seen.append(logits_NK)
+        return (self._values[len(self._seen) - 1], 0.0)
+
+    def best(self, logits):
+        return max(range(len(logits)), key=lambda number: (self.value(logits[number]), number))
+
+    def prefers(self, one_NK, other_NK, *, tried=1):
+        return self.value(one_NK) > self.value(other_NK)
+
+
+@pytest.mark.parametrize(("values", "kept"), [((0, 0, 9, 0, 0, 0, 0), 2), ((0, 5, 1, 2, 5, 3, 5), 6), ((7,) * 7, 6)])
+def test_the_best_epoch_is_put_back(values, kept, tmp_path):
     network, examples, targets = _setup(tmp_path, count=48)
     rows, held_out = np.arange(32), np.arange(32, 48)
-    values = []
-
-    def validate(logits_NK):
-        loss = float(TASK.loss(torch.from_numpy(logits_NK), torch.from_numpy(targets[held_out])))
-        # pretend that the second judgement after the start is the best ever
-        values.append(loss)
-        return (1.0 if len(values) == 3 else 0.0, -loss)
-
     recipe = Recipe(epochs=6, learning_rate=1e-2, head_learning_rate=1e-2, batch_size=8)
-    trained = _train(network, examples, rows, targets[rows], recipe, validation=(held_out, validate))
-    assert trained.best_epoch == 2
-    assert trained.history[0][1] < trained.history[2][1]
+    trained = _train(network, examples, rows, targets[rows], recipe, validation=(held_out, Told(values)))
+    assert trained.best_epoch == kept
+    np.testing.assert_array_equal(trained.logits_NK, trained.by_epoch[kept])
     np.testing.assert_allclose(predict_logits(network, examples, held_out, CPU), trained.logits_NK, atol=1e-6)
 
 
-def test_stops_when_nothing_gets_better(tmp_path):
+def test_training_learns(tmp_path):
+    network, examples, targets = _setup(tmp_path, count=48)
+    rows, held_out = np.arange(32), np.arange(32, 48)
+    recipe = Recipe(epochs=6, learning_rate=1e-2, head_learning_rate=1e-2, batch_size=8)
+    judge = Judge(TASK, "accuracy", targets[held_out])
+    trained = _train(network, examples, rows, targets[rows], recipe, validation=(held_out, judge))
+    assert len(trained.by_epoch) == 7
+    assert judge.values(trained.logits_NK)["log_loss"] < judge.values(trained.by_epoch[0])["log_loss"]
+    assert judge.values(trained.logits_NK)["accuracy"] > 0.9
+
+
+def test_stops_when_it_only_gets_worse(tmp_path):
     network, examples, targets = _setup(tmp_path)
-    recipe = Recipe(epochs=30, learning_rate=0.0, head_learning_rate=0.0)
-    trained = _train(
-        network,
-        examples,
-        np.arange(16),
-        targets[:16],
-        recipe,
-        validation=(np.arange(16, 32), lambda logits: (0.5, 0.0)),
-    )
-    assert trained.best_epoch == 0
-    assert len(trained.history) == 1 + 10
+    recipe = Recipe(epochs=30, learning_rate=1e-3, head_learning_rate=1e-3)
+    judge = Told([0, 9, *range(8, -30, -1)])
+    trained = _train(network, examples, np.arange(16), targets[:16], recipe, validation=(np.arange(16, 32), judge))
+    assert trained.best_epoch == 1
+    assert len(trained.by_epoch) == 1 + 1 + 10
+
+
+def test_an_earlier_epoch_that_is_better_by_chance_is_rarely_taken():
+    targets, earlier = np.arange(24) % 2, 0
+    for seed in range(60):  # epochs that are equally good, alike as those of one training are
+        rng = np.random.default_rng(seed)
+        common = np.eye(2)[targets] + rng.normal(size=(24, 2))
+        luck = [common + 0.4 * rng.normal(size=(24, 2)) for _ in range(12)]
+        earlier += best_of(luck, Judge(TASK, "accuracy", targets)) != 11
+    assert earlier <= 15
+    sure = np.eye(2)[targets] * 4.0
+    assert best_of([sure, *luck], Judge(TASK, "accuracy", targets)) == 0
 
 
 def test_same_seed_same_weights(tmp_path):

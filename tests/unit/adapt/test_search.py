@@ -12,7 +12,7 @@ from tests.fakes import folds_of, workbench
 
 from headstart.adapt.ledger import Ledger
 from headstart.adapt.proving import Outer, prove_split, refit_winner
-from headstart.adapt.search import Plan, search, strategy_named, winner
+from headstart.adapt.search import RESERVE, Plan, search, strategy_named, winner
 from headstart.adapt.strategies import CONTROLS, STRATEGIES
 from headstart.adapt.trial import Spec, Trial, Validated
 from headstart.data.modality import MODALITIES
@@ -69,7 +69,7 @@ def test_each_role_is_tried_and_then_they_take_turns(tmp_path):
 
 def test_without_control_only_transfer_is_tried(tmp_path):
     trials = _search(workbench(tmp_path / "cache"), tmp_path, trials=3, control=False)
-    assert [trial.spec.strategy for trial in trials] == ["probe", "partial", "full"]
+    assert [trial.spec.strategy for trial in trials] == ["probe", "full", "partial"]
 
 
 def test_only_the_named_strategies_are_tried(tmp_path):
@@ -143,10 +143,10 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path, monkeypatch):
 
 def test_diverged_training_is_a_failed_trial_not_a_crash(tmp_path, monkeypatch):
     bench = workbench(tmp_path / "cache")
-    honest = strategy_named("partial")
+    honest = strategy_named("full")
 
     def broken(self, spec, *args, **kwargs):
-        validated = honest.validate(spec, *args, **kwargs) if spec.strategy != "partial" else None
+        validated = honest.validate(spec, *args, **kwargs) if spec.strategy != "full" else None
         if validated is None:
             rows = np.arange(8)
             return Validated(rows, np.full((8, 2), np.nan, dtype=np.float32), {})
@@ -192,6 +192,28 @@ def test_trials_are_compared_on_the_examples_both_validated(tmp_path):
     probe = _trial(0, "probe", everything, right, bench.targets)
     partial = _trial(1, "partial", part, np.ones(24, bool), bench.targets, margin=1.0)
     assert winner([probe, partial], "transfer", bench) is probe
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(30.0, ("full", 3, 15)), (18.0, ("full", 2, 12)), (12.0, ("full", 1, 11)), (3.0, None)]
+)
+def test_the_time_of_a_trial_holds_its_refit_and_leaves_some_for_the_next_strategy(seconds, expected, tmp_path):
+    bench = workbench(tmp_path, count=48)
+    rows = np.arange(48)
+    for strategy in ("partial", "full"):
+        bench.step_seconds[(strategy, "tiny", 16)] = 0.1  # three steps, 0.3 s, an epoch
+    journal = tmp_path / "journal"
+    plan = Plan(["tiny"], ALL, False, None)
+    trials = search(
+        bench, rows, folds_of(48), plan, ledger=_ledger(journal), clock=FakeClock(left=seconds / (1 - RESERVE))
+    )
+    first = next((trial.spec for trial in trials if trial.spec.strategy == "full"), None)
+    if expected is None:
+        assert first is None
+    else:
+        # Two thirds of the time are for the deeper strategy, its refit included.
+        assert first is not None
+        assert (first.strategy, first.settings["folds"], first.settings["epochs"]) == expected
 
 
 def test_prove_split_predicts_every_role_and_both_floors(tmp_path):

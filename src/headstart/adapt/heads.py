@@ -1,0 +1,42 @@
+"""The heads at both ends of a training: a soft one to start from, and one solved exactly on what the features became."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from headstart.adapt.finetune import predict_features
+from headstart.adapt.network import Network
+from headstart.adapt.probe import features_source, solve_probe
+from headstart.adapt.workbench import Folds, Workbench
+from headstart.features.store import Features
+from headstart.solvers import Array, logistic_path
+
+SOFTER = 100
+"""How much more a head is regularised that training starts from than one that is used as it is."""
+SOLVED_C = 1.0
+"""The regularisation of a head on trained features; anything between 0.1 and 10 gives the same."""
+SOLVED_UP_TO = 2000
+"""Above so many examples a head learns by itself what solving would find."""
+
+
+def starting_head(bench: Workbench, features: Features, rows: np.ndarray, folds: Folds) -> tuple[Array, Array]:
+    """Weight (K, D) and bias (K,) of a head to start training from, softer than the best probe.
+
+    LP-FT (Kumar et al. 2022) starts from the probe itself, to protect the features. The best probe on a few examples
+    answers all of them with near certainty, though: it leaves no gradient, and features stay as they are.
+    """
+    best = solve_probe(bench, features, rows, folds)
+    softer = logistic_path(
+        features_source(features, rows), bench.targets[rows], Cs=[best.C / SOFTER], classes=len(bench.classes)
+    )
+    return softer.weight_CKD[0], softer.bias_CK[0]
+
+
+def solve_head(network: Network, backbone: str, bench: Workbench, rows: np.ndarray) -> None:
+    """Give a trained network the head that is exactly solved on its features of the training `rows`.
+
+    A head that was trained for a few dozen steps lags behind the features that moved under it.
+    """
+    features_ND = predict_features(network, bench.prepared(backbone), rows, bench.placement)
+    path = logistic_path(features_ND, bench.targets[rows], Cs=[SOLVED_C], classes=len(bench.classes))
+    network.set_head(path.weight_CKD[0], path.bias_CK[0])
