@@ -102,7 +102,8 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002  third-party code still draws from it
     torch.manual_seed(seed)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # The same as use_deterministic_algorithms(True, warn_only=True) without its import of the compiler, a second long.
+    torch.set_deterministic_debug_mode("warn")
     # Filling fresh memory with NaN is for finding bugs, and costs several times the computation itself here.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
