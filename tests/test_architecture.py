@@ -52,7 +52,14 @@ Nothing of how it is done: an edge that needs the search or a strategy wants som
 
 OUTSIDE_PURE = {"datetime", "io", "logging", "os", "pathlib", "random", "shutil", "subprocess", "tempfile", "time"}
 """Files, clock, randomness and printing have no place in the pure modules."""
-SEEDING = {"manual_seed", "manual_seed_all", "set_rng_state", "seed_all", "use_deterministic_algorithms", "set_deterministic_debug_mode"}
+SEEDING = {
+    "manual_seed",
+    "manual_seed_all",
+    "set_rng_state",
+    "seed_all",
+    "use_deterministic_algorithms",
+    "set_deterministic_debug_mode",
+}
 HEAVY = {"torch", "torchvision", "timm", "transformers", "sklearn", "scipy", "matplotlib", "pyarrow"}
 LIGHT_FILES = ("__init__.py", "cli.py", "cli_errors.py", "cli_options.py")
 """They must not load anything heavy when they are imported."""

@@ -151,10 +151,11 @@ class FineTune:
         if seconds is not None:
             affordable = seconds / (steps * self._seconds_per_step(bench, backbone, rows, batch_size))
             # Few epochs on several folds say more than many epochs on one, whose best one is then found by luck.
-            while folds > 1 and affordable < (folds + REFIT) * ENOUGH_EPOCHS:
+            while not number and folds > 1 and affordable < (folds + REFIT) * ENOUGH_EPOCHS:
                 folds -= 1
             epochs = min(epochs, int(affordable / (folds + REFIT)))
-            # Another learning rate over a shorter schedule would tell nothing about the rate.
+            # Another learning rate over a shorter schedule would tell nothing about the rate, and validated on fewer
+            # folds it would leave fewer examples on which all trials can be compared.
             if epochs < (ENOUGH_EPOCHS if number else MIN_EPOCHS):
                 return None
         rate = self.rates[number]

@@ -214,6 +214,9 @@ def test_the_time_of_a_trial_holds_its_refit_and_leaves_some_for_the_next_strate
         # Two thirds of the time are for the deeper strategy, its refit included.
         assert first is not None
         assert (first.strategy, first.settings["folds"], first.settings["epochs"]) == expected
+    # Another learning rate is tried on all folds, or not at all.
+    further = [trial.spec.settings for trial in trials if trial.spec.settings.get("learning_rate") not in (None, 1e-4)]
+    assert all(settings["folds"] == 3 and settings["epochs"] >= 10 for settings in further)
 
 
 def test_prove_split_predicts_every_role_and_both_floors(tmp_path):
