@@ -85,55 +85,38 @@ def train(
     of the epochs in a row were worse than the best one, and leaves the weights of `best_of` in place; without, it
     leaves the last ones.
     """
+    hooks = hooks or Hooks()
+    if augment is not None:
+        hooks.before_step.append(lambda inputs: augment(inputs, rng))
     network.to(placement.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     seen = rows if validation is None else np.concatenate([rows, validation[0]])
     with network.backbone.narrowed(examples.tokens(seen)):
-        return _train(
-            network, examples, rows, targets, recipe, objective, placement, rng, augment, validation, hooks or Hooks()
-        )
-
-
-def _train(
-    network: Network,
-    examples: PreparedExamples,
-    rows: np.ndarray,
-    targets: np.ndarray,
-    recipe: Recipe,
-    objective: Objective,
-    placement: Placement,
-    rng: np.random.Generator,
-    augment: Augment | None,
-    validation: tuple[np.ndarray, Judge] | None,
-    hooks: Hooks,
-) -> Trained:
-    if augment is not None:
-        hooks.before_step.append(lambda inputs: augment(inputs, rng))
-    spare_slow_layers(network, placement)
-    optimizer = optimizer_for(network, recipe)
-    steps = math.ceil(len(rows) / recipe.batch_size)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, cosine(recipe.epochs * steps, recipe.warmup))
-    best = _Best(network, recipe.epochs, validation[1]) if validation is not None else None
-    if best is not None and validation is not None:
-        best.offer(predict_logits(network, examples, validation[0], placement))
-    step = 0
-    for _ in range(recipe.stop_after or recipe.epochs):
-        network.train()
-        hold_statistics(network, also_moving=recipe.hold_batch_norm)
-        for batch in np.array_split(rng.permutation(len(rows)), steps):
-            inputs = to_device(examples.batch(rows[batch]), placement.torch_device)
-            for hook in hooks.before_step:
-                inputs = hook(inputs)
-            _step(network, inputs, torch.from_numpy(targets[batch]), objective, optimizer, placement)
-            schedule.step()
-            step += 1
-            for done in hooks.after_step:
-                done(step)
+        spare_slow_layers(network, placement)
+        optimizer = optimizer_for(network, recipe)
+        steps = math.ceil(len(rows) / recipe.batch_size)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, cosine(recipe.epochs * steps, recipe.warmup))
+        best = _Best(network, recipe.epochs, validation[1]) if validation is not None else None
         if best is not None and validation is not None:
             best.offer(predict_logits(network, examples, validation[0], placement))
-            if best.is_stale:
-                break
-    network.eval()
-    return best.restore() if best is not None else Trained(recipe.stop_after or recipe.epochs, None)
+        step = 0
+        for _ in range(recipe.stop_after or recipe.epochs):
+            network.train()
+            hold_statistics(network, also_moving=recipe.hold_batch_norm)
+            for batch in np.array_split(rng.permutation(len(rows)), steps):
+                inputs = to_device(examples.batch(rows[batch]), placement.torch_device)
+                for hook in hooks.before_step:
+                    inputs = hook(inputs)
+                _step(network, inputs, torch.from_numpy(targets[batch]), objective, optimizer, placement)
+                schedule.step()
+                step += 1
+                for done in hooks.after_step:
+                    done(step)
+            if best is not None and validation is not None:
+                best.offer(predict_logits(network, examples, validation[0], placement))
+                if best.is_stale:
+                    break
+        network.eval()
+        return best.restore() if best is not None else Trained(recipe.stop_after or recipe.epochs, None)
 
 
 def _step(
