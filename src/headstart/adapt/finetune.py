@@ -52,7 +52,6 @@ class Trained:
 
     best_epoch: int
     logits_NK: np.ndarray | None
-    history: tuple[tuple[float, float], ...] = ()
     by_epoch: tuple[np.ndarray, ...] = ()
     """Validation logits at the start and after every epoch."""
 
@@ -242,7 +241,7 @@ class _Best:
         latest = len(self._logits) - 1
         if self._values[latest] >= self._values[self._best]:
             self._best, self._worse_in_a_row = latest, 0
-            self._state = self._copy()
+            self._state = {name: tensor.clone() for name, tensor in self._network.state_dict().items()}
         else:
             worse = self._judge.prefers(self._logits[self._best], logits_NK)
             self._worse_in_a_row = self._worse_in_a_row + 1 if worse else 0
@@ -255,7 +254,4 @@ class _Best:
         chosen = best_of(self._logits, self._judge)
         if chosen != len(self._logits) - 1:
             self._network.load_state_dict(self._state)
-        return Trained(chosen, self._logits[chosen], tuple(self._values), tuple(self._logits))
-
-    def _copy(self) -> Mapping[str, Tensor]:
-        return {name: tensor.clone() for name, tensor in self._network.state_dict().items()}
+        return Trained(chosen, self._logits[chosen], tuple(self._logits))

@@ -14,9 +14,9 @@ from headstart.solvers import Array, logistic_path
 SOFTER = 100
 """How much more a head is regularised that training starts from than one that is used as it is."""
 SOLVED_C = 1.0
-"""The regularisation of a head on trained features; anything between 0.1 and 10 gives the same."""
+"""The regularisation of a head on trained features. Not cross-validated: those features have seen the labels."""
 SOLVED_UP_TO = 2000
-"""Above so many examples a head learns by itself what solving would find."""
+"""With so many examples a head has had steps enough, and another pass over all of them would be paid for little."""
 
 
 def starting_head(bench: Workbench, features: Features, rows: np.ndarray, folds: Folds) -> tuple[Array, Array]:
