@@ -99,6 +99,7 @@ def workbench(
     task = TASKS["single"]
     return Workbench(
         items=pictures,
+        contents=[hashlib.sha256(f"{count}/{classes}/{noise}/{row}".encode()).hexdigest() for row in range(count)],
         targets=targets,
         groups=np.arange(count),
         task=task,
@@ -107,7 +108,6 @@ def workbench(
         decode=lambda item: item,
         augment=None,
         placement=CPU,
-        fingerprint=hashlib.sha256(f"{count}/{classes}/{noise}".encode()).hexdigest(),
         cache=cache,
         seed=seed,
         backbones={name: TinyBackbone(name, seed=number) for number, name in enumerate(names)},

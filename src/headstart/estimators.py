@@ -129,6 +129,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         names = tuple(str(name) for name in self.classes_)
         bench = Workbench(
             items=dataset.items,
+            contents=[str(row) for row in range(len(dataset))],  # the cache is this call's own
             targets=targets_N,
             groups=np.arange(len(targets_N)),
             task=task,
@@ -137,7 +138,6 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             decode=modality.decode,
             augment=modality.augment,
             placement=place(self.device, precision=self.precision),
-            fingerprint="estimator",
             cache=folder,
             seed=_seed(self.random_state),
             backbones={backbone.card.name: backbone},

@@ -29,7 +29,6 @@ from headstart.data.split import Splits, inner_folds, split
 from headstart.errors import DataError, OptionError
 from headstart.events import Listener, Said, silent
 from headstart.evidence import Tested, evidence, gather
-from headstart.files import sha256_text
 from headstart.model import Model, load
 from headstart.models.backbone import Backbone
 from headstart.models.catalogue import default_candidates
@@ -193,6 +192,7 @@ def choose(
     hidden = np.full((len(rows) - seen, *targets.shape[1:]), -1 if targets.ndim == 1 else 0, dtype=targets.dtype)
     bench = Workbench(
         items=kept.items,
+        contents=[material.audit.contents[row].hex() for row in rows],
         targets=np.concatenate([targets, hidden]),
         groups=np.asarray(splits.groups)[rows],
         task=task,
@@ -201,7 +201,6 @@ def choose(
         decode=modality.decode,
         augment=modality.augment,
         placement=placement,
-        fingerprint=sha256_text(*(material.audit.contents[row].hex() for row in rows)),
         cache=cache_dir(),
         seed=options.seed,
         backbones={backbone.card.name: backbone for backbone in loaded},

@@ -8,7 +8,7 @@ from headstart.adapt.finetune import predict_features
 from headstart.adapt.network import Network
 from headstart.adapt.probe import features_source, solve_probe
 from headstart.adapt.workbench import Folds, Workbench
-from headstart.features.store import Features
+from headstart.features.store import AnyFeatures
 from headstart.solvers import Array, logistic_path
 
 SOFTER = 100
@@ -19,7 +19,7 @@ SOLVED_UP_TO = 2000
 """With so many examples a head has had steps enough, and another pass over all of them would be paid for little."""
 
 
-def starting_head(bench: Workbench, features: Features, rows: np.ndarray, folds: Folds) -> tuple[Array, Array]:
+def starting_head(bench: Workbench, features: AnyFeatures, rows: np.ndarray, folds: Folds) -> tuple[Array, Array]:
     """Weight (K, D) and bias (K,) of a head to start training from, softer than the best probe.
 
     LP-FT (Kumar et al. 2022) starts from the probe itself, to protect the features. The best probe on a few examples

@@ -8,14 +8,14 @@ import numpy as np
 
 from headstart.adapt.workbench import Folds, Workbench
 from headstart.data.split import inner_folds
-from headstart.features.store import Features
+from headstart.features.store import AnyFeatures
 from headstart.solvers import Array, Chunks, ProbeFit, cross_validated_probe
 
 INNER_FOLDS = 4
 """Folds over which a probe's regularisation is chosen where the run has no folds of its own."""
 
 
-def solve_probe(bench: Workbench, features: Features, rows: np.ndarray, folds: Folds) -> ProbeFit:
+def solve_probe(bench: Workbench, features: AnyFeatures, rows: np.ndarray, folds: Folds) -> ProbeFit:
     """Logistic regression on the features of `rows`, its regularisation chosen by cross-validation over `folds`.
 
     `folds` are positions into `rows`; where there are none (a part of a single split), rows are folded anew. Features
@@ -28,7 +28,7 @@ def solve_probe(bench: Workbench, features: Features, rows: np.ndarray, folds: F
     )
 
 
-def features_source(features: Features, rows: np.ndarray) -> Array | Chunks:
+def features_source(features: AnyFeatures, rows: np.ndarray) -> Array | Chunks:
     """The features of `rows` in memory, or in passes over what is on disk."""
 
     def chunks() -> Iterator[np.ndarray]:

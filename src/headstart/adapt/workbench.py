@@ -14,11 +14,15 @@ from headstart.adapt.judge import Judge
 from headstart.events import Listener, silent
 from headstart.features.batches import Decode
 from headstart.features.extract import address, extract
-from headstart.features.store import Features
+from headstart.features.staged import Staged
+from headstart.features.store import AnyFeatures, InMemory
 from headstart.files import sha256_text
 from headstart.models.backbone import Backbone
 from headstart.runtime import Placement, child_seed, seed_everything
 from headstart.tasks import Task
+
+ONE_PASS = 2048
+"""Up to so many examples the features of every stage are kept, so that ranking and adapting share one pass."""
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 """Pairs of (training positions, validation positions) into the rows of a search."""
@@ -28,11 +32,12 @@ Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 class Workbench:
     """The examples of a run (N of them, test inputs included) and what is computed from them once.
 
-    `targets` are encoded by `task`; rows of locked test examples hold no label (-1, or zeros for several labels)
+    `contents` holds a hash of each item. `targets` are encoded by `task`; rows of locked test examples hold no label (-1, or zeros for several labels)
     and are never in the rows of a trial. `groups` are what must stay on one side of every split.
     """
 
     items: Sequence[Any]
+    contents: Sequence[str]
     targets: np.ndarray
     groups: np.ndarray
     task: Task
@@ -41,13 +46,13 @@ class Workbench:
     decode: Decode
     augment: Augment | None
     placement: Placement
-    fingerprint: str
     cache: Path
     seed: int
     backbones: dict[str, Backbone]
     listener: Listener = silent
+    _staged: dict[str, Staged] = field(default_factory=dict)
     _twins: dict[str, Backbone] = field(default_factory=dict)
-    _features: dict[str, Features] = field(default_factory=dict)
+    _features: dict[str, AnyFeatures] = field(default_factory=dict)
     _prepared: dict[str, PreparedExamples] = field(default_factory=dict)
     step_seconds: dict[tuple[str, str, int], float] = field(default_factory=dict)
     """Measured seconds of a training step by strategy, backbone and batch size."""
@@ -61,21 +66,46 @@ class Workbench:
             self._twins[name] = self.backbones[name].twin()
         return self._twins[name]
 
-    def features(self, name: str, *, random: bool = False) -> Features:
+    @property
+    def fingerprint(self) -> str:
+        """One hash for all examples in their order."""
+        return sha256_text(*self.contents)
+
+    def staged(self, name: str) -> Staged:
+        """The features of every stage of a backbone, for any rows."""
+        if name not in self._staged:
+            self._staged[name] = Staged(
+                self.items,
+                self.contents,
+                self.backbones[name],
+                decode=self.decode,
+                placement=self.placement,
+                cache=self.cache,
+                listener=self.listener,
+            )
+        return self._staged[name]
+
+    def features(self, name: str, *, random: bool = False) -> AnyFeatures:
         """The features of all examples, extracted at most once per content address."""
         key = f"{name}/{random}"
         if key not in self._features:
-            backbone = self.backbone(name, random=random)
-            folder = self.cache / "features" / address(backbone, self.fingerprint, self.placement)
-            self._features[key] = extract(
-                self.items,
-                backbone,
-                decode=self.decode,
-                placement=self.placement,
-                folder=folder,
-                listener=self.listener,
-            )
+            self._features[key] = self._extract(name, random)
         return self._features[key]
+
+    def _extract(self, name: str, random: bool) -> AnyFeatures:
+        if not random and name in self._staged and len(self.items) <= ONE_PASS:
+            every = np.arange(len(self.items))
+            self._staged[name].take(every)
+            return InMemory(self._staged[name].last(every))
+        backbone = self.backbone(name, random=random)
+        return extract(
+            self.items,
+            backbone,
+            decode=self.decode,
+            placement=self.placement,
+            folder=self.cache / "features" / address(backbone, self.fingerprint, self.placement),
+            listener=self.listener,
+        )
 
     def prepared(self, name: str) -> PreparedExamples:
         """All examples as the preprocessing of backbone `name` makes them, ready for training."""

@@ -6,7 +6,7 @@ import copy
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +19,8 @@ from headstart.files import sha256_text
 from headstart.models.backbone import Backbone
 from headstart.runtime import Placement
 
+Network = TypeVar("Network", bound=nn.Module)
+
 
 def extract(
     items: Sequence[Any],
@@ -27,20 +29,23 @@ def extract(
     decode: Decode,
     placement: Placement,
     folder: Path,
+    every_stage: bool = False,
     listener: Listener = silent,
 ) -> Features:
     """The pooled features (N × D, float32) of `items`, in their order, kept in `folder`.
 
-    What is already whole in `folder` is read instead of computed. Memory holds one chunk of examples at a time.
+    With `every_stage` those of all stages stand side by side, first to last, D being the sum of their widths; they
+    come from the same pass. What is already whole in `folder` is read instead of computed. Memory holds one chunk of
+    examples at a time.
     """
     known = Features.open(folder)
     if known is not None and len(known) == len(items):
         return known
-    writer = FeatureWriter(folder, width=backbone.width)
+    writer = FeatureWriter(folder, width=_width(backbone, every_stage))
     began, done = time.monotonic(), 0
     what = f"features of {backbone.card.name}"
     listener(Progress(what, 0, len(items)))
-    for chunk_ND in feature_chunks(items, backbone, decode=decode, placement=placement):
+    for chunk_ND in feature_chunks(items, backbone, decode=decode, placement=placement, every_stage=every_stage):
         writer.add(chunk_ND)
         done += len(chunk_ND)
         left = (time.monotonic() - began) / done * (len(items) - done)
@@ -49,26 +54,32 @@ def extract(
 
 
 def feature_chunks(
-    items: Sequence[Any], backbone: Backbone, *, decode: Decode, placement: Placement
+    items: Sequence[Any], backbone: Backbone, *, decode: Decode, placement: Placement, every_stage: bool = False
 ) -> Iterator[np.ndarray]:
-    """Yield features (n × D, float32) chunk by chunk, in the order of `items`."""
+    """Yield features (n × D, float32) chunk by chunk, in the order of `items`; `every_stage` as for `extract`."""
     network = for_inference(backbone, placement)
+    run = network.stage_features if every_stage else network
     for chunk in prepared(items, decode, backbone.preprocess, threads=placement.threads):
-        features_ND = np.empty((len(chunk), backbone.width), dtype=np.float32)
+        features_ND = np.empty((len(chunk), _width(backbone, every_stage)), dtype=np.float32)
         for rows in by_cost([backbone.preprocess.cost(example) for example in chunk]):
             inputs = backbone.preprocess.collate([chunk[row] for row in rows])
             with torch.inference_mode():
-                output_BD = network(to_device(inputs, placement.torch_device))
-            features_ND[rows] = output_BD.float().cpu().numpy()
+                output: Any = run(to_device(inputs, placement.torch_device))
+            output_BD = torch.cat([part.float() for part in output], 1) if every_stage else output.float()
+            features_ND[rows] = output_BD.cpu().numpy()
         yield features_ND
 
 
-def for_inference(backbone: nn.Module, placement: Placement) -> nn.Module:
+def _width(backbone: Backbone, every_stage: bool) -> int:
+    return sum(stage.width for stage in backbone.stages) if every_stage else backbone.width
+
+
+def for_inference(backbone: Network, placement: Placement) -> Network:
     """A frozen copy of `backbone` on the device, its parameters in the reduced precision where that pays.
 
     Buffers and batch normalisation stay in float32: running variances and rotary frequencies lose too much.
     """
-    network: nn.Module = copy.deepcopy(backbone).eval().requires_grad_(requires_grad=False)
+    network = copy.deepcopy(backbone).eval().requires_grad_(requires_grad=False)
     network = network.to(placement.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if placement.low is None:
         return network
@@ -81,9 +92,11 @@ def for_inference(backbone: nn.Module, placement: Placement) -> nn.Module:
     return network
 
 
-def address(backbone: Backbone, fingerprint: str, placement: Placement) -> str:
+def address(backbone: Backbone, fingerprint: str, placement: Placement, *, every_stage: bool = False) -> str:
     """The content address of a backbone's features for the data with this fingerprint."""
-    return sha256_text(weights_hash(backbone), repr(backbone.preprocess.to_dict()), fingerprint, str(placement.low))
+    stages = [stage.name for stage in backbone.stages] if every_stage else []
+    known = (weights_hash(backbone), repr(backbone.preprocess.to_dict()), fingerprint, str(placement.low))
+    return sha256_text(*known, *stages)
 
 
 def weights_hash(module: nn.Module) -> str:

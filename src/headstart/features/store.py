@@ -73,6 +73,38 @@ class Features:
         return load_file(self.shard_path(self.folder, number))["features"]
 
 
+@dataclass(frozen=True, slots=True)
+class InMemory:
+    """Features (N × D, float32) of a data set small enough to be held; read like `Features`."""
+
+    rows_ND: np.ndarray
+
+    @property
+    def width(self) -> int:
+        """The number of columns D."""
+        return int(self.rows_ND.shape[1])
+
+    def __len__(self) -> int:
+        """The number of rows N."""
+        return len(self.rows_ND)
+
+    @property
+    def fits_in_memory(self) -> bool:
+        """It is there already."""
+        return True
+
+    def chunks(self) -> Iterator[np.ndarray]:
+        """Yield all rows at once."""
+        yield self.rows_ND
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """The rows at `indices`, in that order, as one array (n × D)."""
+        return np.asarray(self.rows_ND[np.asarray(indices, dtype=np.int64)])
+
+
+AnyFeatures = Features | InMemory
+
+
 class FeatureWriter:
     """Writes feature rows as they come; the manifest is written last and makes them whole."""
 

@@ -1,0 +1,99 @@
+"""Features of every stage of a backbone for growing sets of examples: each example is passed through once and kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.events import Listener, silent
+from headstart.features.batches import Decode
+from headstart.features.extract import address, extract
+from headstart.features.store import Features
+from headstart.files import sha256_text
+from headstart.models.backbone import Backbone
+from headstart.runtime import Placement
+
+
+@dataclass(slots=True)
+class Staged:
+    """The features of all stages of `backbone` for the examples in `items`, computed as they are asked for.
+
+    `contents` holds a hash of each item: what was computed for the same examples before, in whatever run, is read from
+    `cache`. `seconds` is what computing took here, `computed` for how many examples.
+    """
+
+    items: Sequence[Any]
+    contents: Sequence[str]
+    backbone: Backbone
+    decode: Decode
+    placement: Placement
+    cache: Path
+    listener: Listener = silent
+    seconds: float = 0.0
+    computed: int = 0
+    _blocks: list[tuple[np.ndarray, Features]] = field(default_factory=list)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The width of each stage."""
+        return tuple(stage.width for stage in self.backbone.stages)
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """Features (n × D) of the examples at `rows`, the stages side by side; what is missing is computed now."""
+        missing = np.setdiff1d(rows, self._known())
+        if len(missing):
+            self._blocks.append((missing, self._extract(missing)))
+        return self._read(rows, 0)
+
+    def last(self, rows: np.ndarray) -> np.ndarray:
+        """Features (n × D) of the last stage alone, of examples that `take` has seen."""
+        return self._read(rows, -self.backbone.width)
+
+    def covers(self, count: int) -> bool:
+        """Whether all of the first `count` examples have been computed."""
+        return len(self._known()) >= count
+
+    def _known(self) -> np.ndarray:
+        return np.concatenate([rows for rows, _ in self._blocks]) if self._blocks else np.array([], dtype=np.int64)
+
+    def _extract(self, rows: np.ndarray) -> Features:
+        data = sha256_text(*(self.contents[row] for row in rows))
+        folder = self.cache / "features" / address(self.backbone, data, self.placement, every_stage=True)
+        if Features.open(folder) is None:
+            began = time.monotonic()
+            try:
+                return self._run(rows, folder)
+            finally:
+                self.seconds += time.monotonic() - began
+                self.computed += len(rows)
+        return self._run(rows, folder)
+
+    def _run(self, rows: np.ndarray, folder: Path) -> Features:
+        return extract(
+            [self.items[row] for row in rows],
+            self.backbone,
+            decode=self.decode,
+            placement=self.placement,
+            folder=folder,
+            every_stage=True,
+            listener=self.listener,
+        )
+
+    def _read(self, rows: np.ndarray, first: int) -> np.ndarray:
+        place = np.empty(len(self.items), dtype=np.int64)
+        place[rows] = np.arange(len(rows))
+        out_ND: np.ndarray | None = None
+        for known, features in self._blocks:
+            here = np.flatnonzero(np.isin(known, rows))
+            if not len(here):
+                continue
+            part_nD = features.take(here)[:, first:]
+            if out_ND is None:
+                out_ND = np.empty((len(rows), part_nD.shape[1]), dtype=np.float32)
+            out_ND[place[known[here]]] = part_nD
+        return out_ND if out_ND is not None else np.empty((0, sum(self.widths)), dtype=np.float32)
