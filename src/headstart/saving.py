@@ -15,7 +15,7 @@ from headstart.adapt.proving import Proved
 from headstart.adapt.search import strategy_named
 from headstart.adapt.trial import Trial
 from headstart.adapt.workbench import Workbench
-from headstart.choose.ranking import Ranking
+from headstart.choose.ranking import Ranked, Ranking
 from headstart.data.audit_result import Audit
 from headstart.data.modality import MODALITIES
 from headstart.data.split import Splits
@@ -31,7 +31,8 @@ from headstart.run.predictions import PredictionRow, write_predictions
 from headstart.run.result import Result
 
 if TYPE_CHECKING:
-    from headstart.pipeline import Final, Material
+    from headstart.choosing import Material
+    from headstart.pipeline import Final
 
 PACKAGES = ("torch", "torchvision", "timm", "transformers", "numpy", "scikit-learn", "pillow")
 THUMBNAIL_PX = 96
@@ -131,21 +132,36 @@ def data_of(material: Material) -> dict[str, Any]:
 def ranking_of(ranking: Ranking) -> list[dict[str, Any]]:
     """The ranking as rows."""
     return [
-        {
-            "backbone": candidate.card.name,
-            "score": candidate.score,
-            "low": candidate.low,
-            "high": candidate.high,
-            "domain": candidate.card.domain,
-            "parameters": candidate.card.parameters,
-            "licence": candidate.card.licence,
-            "input": candidate.card.input,
-            "seconds": round(candidate.seconds, 3),
-            "chosen": position == 0,
-            "why": ranking.why() if position == 0 else "",
-        }
+        {**candidate_of(candidate), "chosen": position == 0, "why": ranking.why() if position == 0 else ""}
         for position, candidate in enumerate(ranking.candidates)
     ]
+
+
+def candidate_of(candidate: Ranked) -> dict[str, Any]:
+    """One candidate as a row."""
+    standing, cut = candidate.standing, candidate.evidence.cuts[candidate.evidence.cut]
+    return {
+        "backbone": candidate.card.name,
+        "place": standing.place,
+        "tied": standing.tied,
+        "places": [standing.best_place, standing.worst_place],
+        "chance_of_first": round(standing.chance_of_first, 3),
+        "score": candidate.score.value,
+        "low": candidate.score.low,
+        "high": candidate.score.high,
+        "examples": candidate.examples,
+        "scores": {
+            name: {"value": found.value, "chance": found.chance, "spread": found.spread}
+            for name, found in candidate.evidence.scores.items()
+        },
+        "prior": {"value": candidate.prior.value, "error": candidate.prior.error, "sets": candidate.prior.sets},
+        "cut": {"stage": cut.name, "explained": cut.explained, "gain": cut.gain, "error": cut.error},
+        "domain": candidate.card.domain,
+        "parameters": candidate.card.parameters,
+        "licence": candidate.card.licence,
+        "input": candidate.card.input,
+        "seconds": round(candidate.seconds, 3),
+    }
 
 
 def trial_of(trial: Trial, chosen: bool) -> dict[str, Any]:

@@ -1,78 +1,278 @@
-"""Candidate backbones ordered for a target."""
+"""Candidate backbones ordered for a target: evidence on a growing sample, the prior, and both in one order."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from headstart.events import Listener, Scored, silent
+from headstart.choose.evidence import Evidence, Sample, weigh
+from headstart.choose.knowledge import Knowledge
+from headstart.choose.prior import Strength
+from headstart.choose.standing import Standing, standings, widening
+from headstart.data.split import inner_folds
+from headstart.errors import DataError, HeadstartError, ModelError
+from headstart.events import Listener, Said, Scored, silent
 from headstart.models.card import SourceCard
-from headstart.prove.estimate import proportion
-from headstart.solvers import ridge_loo
+from headstart.protocols import Clock
+from headstart.prove.estimate import Estimate, proportion
+from headstart.runtime import generator
+from headstart.solvers import Array
 
-LARGEST_SAMPLE = 2000
+LARGEST_SAMPLE = 1000
 """Examples beyond this many do not change the order of candidates, only the time it takes to find it."""
+FIRST_LOOK = 256
+"""Examples on which all candidates are compared before the poor ones are left out."""
+HOPELESS = 0.02
+"""Who comes first in fewer of the draws after the first look is not looked at again."""
+FOLDS = 5
+SCORES = ("ridge", "knn", "lda", "logme")
+"""The evidence that is gathered; benchmarks/ranking compares other choices."""
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """One backbone with its score: the leave-one-out accuracy of a ridge probe with its 95 % interval."""
+class Contestant:
+    """A backbone to rank: its card, its stages (name, width), and how to get features (n × ΣD) and source probabilities
+    (n × Z, or None where it has no source head) of training examples.
+    """
 
     card: SourceCard
-    score: float
-    low: float
-    high: float
+    stages: tuple[tuple[str, int], ...]
+    features: Callable[[Array], Array]
+    source: Callable[[Array], Array | None] = lambda rows: None
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One candidate with what speaks for it. `score` is the left-out accuracy of a ridge probe on `examples` examples."""
+
+    card: SourceCard
+    standing: Standing
+    evidence: Evidence
+    prior: Strength
+    score: Estimate
+    examples: int
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Ranking:
-    """Candidates, best first, scored on `examples` training examples."""
+class Dropped:
+    """A candidate that could not be ranked, and why."""
 
-    candidates: tuple[Candidate, ...]
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Candidates, best first, scored on `examples` training examples.
+
+    `share` is the weight of the evidence beside the prior, `prior_sha256` the hash of what the prior was learned from.
+    """
+
+    candidates: tuple[Ranked, ...]
     examples: int
+    share: float
+    prior_sha256: str
+    dropped: tuple[Dropped, ...] = ()
+    notes: tuple[str, ...] = field(default=())
 
     def why(self) -> str:
         """One sentence on why the first is first."""
         best = self.candidates[0]
-        told = f"a ridge probe on its features gets {best.score:.1%} of {self.examples} training examples right, each left out once"
+        told = (
+            f"a ridge probe on its features gets {best.score.value:.1%} of {best.examples} training examples right, "
+            "each left out once"
+        )
         if len(self.candidates) == 1:
             return f"the only candidate; {told}"
         second = self.candidates[1]
-        clear = best.low > second.high
-        margin = "clearly more than" if clear else "against"
-        return f"{told}, {margin} {second.score:.1%} with {second.card.name}" + ("" if clear else " (a close call)")
+        if best.standing.tied:
+            others = [one.card.name for one in self.candidates[1:] if one.standing.place == best.standing.place]
+            tail = f"; level with {_listed(others)}" if others else ""
+            return f"{told}, against {second.score.value:.1%} with {second.card.name}{tail}"
+        return f"{told}, clearly ahead of {second.card.name} with {second.score.value:.1%}"
 
 
 def rank(
-    cards: Sequence[SourceCard],
-    features: Callable[[str], tuple[np.ndarray, float]],
-    targets: np.ndarray,
+    contestants: Sequence[Contestant],
+    targets: Array,
+    groups_N: Array,
     *,
+    knowledge: Knowledge,
+    fingerprint: str,
+    clock: Clock | None = None,
+    seed: int = 0,
     listener: Listener = silent,
 ) -> Ranking:
-    """Order backbones by exact leave-one-out ridge accuracy on the target's training examples.
+    """Order backbones for the training examples whose labels are `targets` (N, or N × K zeros and ones).
 
-    `features(name)` gives the features (N × D) of those examples and the seconds that took; `targets` are class
-    indices (N,) or zeros and ones (N, K), where accuracy is that of single labels.
+    `contestant.features(rows)` is asked for growing sets of rows. All are compared on FIRST_LOOK examples; with more than
+    two, those with no hope are left out before the rest is looked at. One that cannot be loaded, does not fit into memory or
+    gives NaN is dropped with its reason; raises ModelError with all reasons where none is left.
     """
-    onehot_NK = np.eye(int(targets.max()) + 1)[targets] if targets.ndim == 1 else targets.astype(float)
-    found = []
-    for card in cards:
-        features_ND, seconds = features(card.name)
-        predicted_NK = ridge_loo(features_ND, onehot_NK).loo_NK
-        right = predicted_NK.argmax(1) == targets if targets.ndim == 1 else (predicted_NK >= 0.5) == targets
-        share = proportion(int(right.sum()), right.size)
-        found.append(Candidate(card, float(right.mean()), share.low or 0.0, share.high or 1.0, seconds))
-        listener(Scored(card.name, found[-1].score))
-    order = sorted(found, key=lambda candidate: -candidate.score)
-    return Ranking(tuple(order), len(targets))
+    rng = generator(seed, "rank")
+    rows = sample(targets, rng)
+    looks = [rows[np.sort(rng.permutation(len(rows))[:FIRST_LOOK])], rows]
+    if len(contestants) <= 2 or len(rows) < 2 * FIRST_LOOK:
+        looks = looks[1:]
+    alive, dropped, behind = list(contestants), [], []
+    ranked: list[Ranked] = []
+    for number, look in enumerate(looks):
+        ranked, lost = _look(alive, look, targets, groups_N, knowledge, fingerprint, clock, seed, listener)
+        dropped += lost
+        if number < len(looks) - 1 and len(ranked) > 2:
+            hopeful = _hopeful(ranked)
+            behind += [one for one in ranked if one.card.name not in hopeful]
+            alive = [one for one in alive if one.card.name in hopeful]
+            if len(behind):
+                listener(Said(f"After {len(look)} examples {len(behind)} of {len(ranked)} candidates are left out."))
+        if clock is not None and clock.seconds_left() <= 0:
+            break
+    ranked = [one for one in ranked if one.card.name not in {late.card.name for late in behind}]
+    if not ranked:
+        raise ModelError(
+            "none of the candidates can be used. "
+            + " ".join(f"{one.name}: {one.reason.rstrip('.')}." for one in dropped)
+        )
+    notes = _few(targets[rows])
+    share = knowledge.share([one.card for one in ranked], without=fingerprint)
+    return Ranking(tuple(_below(ranked, behind)), len(rows), share, knowledge.sha256, tuple(dropped), notes)
 
 
-def sample(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """At most LARGEST_SAMPLE of `rows`, in ascending order."""
+def sample(targets: Array, rng: np.random.Generator) -> Array:
+    """At most LARGEST_SAMPLE of the rows of `targets`, ascending; of each class two at least where it has them."""
+    rows = np.arange(len(targets))
     if len(rows) <= LARGEST_SAMPLE:
         return rows
-    return np.sort(rng.choice(rows, LARGEST_SAMPLE, replace=False))
+    shuffled = rng.permutation(rows)
+    if targets.ndim == 2:
+        return np.sort(shuffled[:LARGEST_SAMPLE])
+    turn = np.zeros(len(rows), dtype=np.int64)  # 0 for the first of its class in shuffled order, 1 for the second …
+    for label in np.unique(targets):
+        own = shuffled[targets[shuffled] == label]
+        turn[own] = np.arange(len(own))
+    first = np.where(turn[shuffled] < 2, 0, 1)
+    return np.sort(shuffled[np.argsort(first, kind="stable")[:LARGEST_SAMPLE]])
+
+
+def _look(
+    contestants: Sequence[Contestant],
+    rows: Array,
+    targets: Array,
+    groups_N: Array,
+    knowledge: Knowledge,
+    fingerprint: str,
+    clock: Clock | None,
+    seed: int,
+    listener: Listener,
+) -> tuple[list[Ranked], list[Dropped]]:
+    """All contestants on the same rows, ordered; and those that failed."""
+    seen, groups_n = targets[rows], groups_N[rows]
+    folds = inner_folds(seen, groups_n, k=FOLDS, seed=seed)
+    if not folds:
+        raise DataError("ranking: no class has two independent examples. Add examples.")
+    weighed: list[tuple[SourceCard, Evidence, float]] = []
+    dropped: list[Dropped] = []
+    for contestant in contestants:
+        if weighed and clock is not None and clock.seconds_left() <= 0:
+            dropped.append(Dropped(contestant.card.name, "no time was left to look at it. Give a larger --budget."))
+            continue
+        began = time.monotonic()
+        try:
+            staged_ND, source_NZ = contestant.features(rows), contestant.source(rows)
+            found = weigh(
+                staged_ND,
+                contestant.stages,
+                Sample(seen, groups_n, folds),
+                scores=SCORES,
+                source_NZ=source_NZ,
+                seed=seed,
+            )
+        except (HeadstartError, MemoryError, FloatingPointError, RuntimeError, np.linalg.LinAlgError) as error:
+            # Torch says by RuntimeError that memory has run out, on a GPU by a child of it.
+            dropped.append(Dropped(contestant.card.name, _reason(error)))
+            listener(Said(f"{contestant.card.name} is left out: {_reason(error)}", warning=True))
+            continue
+        weighed.append((contestant.card, found, time.monotonic() - began))
+        listener(Scored(contestant.card.name, float(found.right_N.mean())))
+    if not weighed:
+        return [], dropped
+    cards = [card for card, _, _ in weighed]
+    priors = knowledge.strengths(cards, without=fingerprint)
+    placed = standings(
+        [found for _, found, _ in weighed],
+        priors,
+        groups_n,
+        share=knowledge.share(cards, without=fingerprint),
+        widen=_widen(seen),
+        rng=generator(seed, "standings"),
+    )
+    ranked = [
+        Ranked(card, standing, found, prior, _share(found.right_N, _widen(seen)), len(rows), seconds)
+        for (card, found, seconds), standing, prior in zip(weighed, placed, priors, strict=True)
+    ]
+    return sorted(ranked, key=lambda one: -one.standing.value), dropped
+
+
+def _hopeful(ranked: Sequence[Ranked]) -> set[str]:
+    """The better half, and whoever still has a chance."""
+    kept = max(2, (len(ranked) + 1) // 2)
+    return {
+        one.card.name
+        for position, one in enumerate(ranked)
+        if position < kept or one.standing.chance_of_first >= HOPELESS
+    }
+
+
+def _below(ranked: Sequence[Ranked], behind: Sequence[Ranked]) -> list[Ranked]:
+    """Those left out early come after all others, in the order of the first look."""
+    shift, out = len(ranked), list(ranked)
+    for position, one in enumerate(sorted(behind, key=lambda late: -late.standing.value)):
+        place = shift + position + 1
+        standing = replace(one.standing, place=place, tied=False, best_place=place, worst_place=shift + len(behind))
+        out.append(replace(one, standing=standing))
+    return out
+
+
+def _share(right_N: Array, widen: float) -> Estimate:
+    """The share of right answers with its exact interval, widened on both sides where classes are small."""
+    exact = proportion(round(float(right_N.sum())), len(right_N))
+    value, low, high = float(right_N.mean()), exact.low or 0.0, 1.0 if exact.high is None else exact.high
+    return replace(
+        exact, value=value, low=max(0.0, value - widen * (value - low)), high=min(1.0, value + widen * (high - value))
+    )
+
+
+def _fewest(targets: Array) -> int:
+    counts = np.bincount(targets) if targets.ndim == 1 else targets.sum(0)
+    return int(counts[counts > 0].min())
+
+
+def _widen(targets: Array) -> float:
+    return widening(_fewest(targets))
+
+
+def _few(targets: Array) -> tuple[str, ...]:
+    fewest = _fewest(targets)
+    if widening(fewest) == 1.0:
+        return ()
+    return (
+        f"A class has {fewest} example{'s' if fewest > 1 else ''} only: intervals are widened by {_widen(targets):.1f}.",
+    )
+
+
+def _reason(error: BaseException) -> str:
+    if (
+        isinstance(error, MemoryError)
+        or "out of memory" in str(error).lower()
+        or "can't allocate" in str(error).lower()
+    ):
+        return "it does not fit into memory."
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

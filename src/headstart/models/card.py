@@ -15,8 +15,9 @@ class SourceCard:
     torchvision, transformers, module); `domain` says in words what it was trained on and `data` names the data
     sets; `parameters` counts those of the backbone without its head; `input` describes what one example becomes
     (`128 px RGB`, `256 tokens`); `revision` is the hub commit it is pinned to; `weights_sha256` the hash of its
-    weights file; `figures` are published or measured figures, each with its source in the text; `pretraining` is what
-    `headstart pretrain` notes of its own backbones: objective, sources with fingerprints and licences, teacher, recipe.
+    weights file; `figures` are published or measured figures: a number whose name says it all, or `{"value", "unit",
+    "source"}`; `year` is that of publication, `macs` the multiply-adds of one example at `macs_input`, `tasks` what it is a
+    usual start for; `pretraining` is what `headstart pretrain` notes of its own backbones: objective, sources with fingerprints and licences, teacher, recipe.
     """
 
     spec: str
@@ -33,6 +34,10 @@ class SourceCard:
     weights_sha256: str | None = None
     url: str | None = None
     made_with: str | None = None
+    year: int | None = None
+    macs: int | None = None
+    macs_input: str | None = None
+    tasks: tuple[str, ...] = ()
     figures: Mapping[str, Any] = field(default_factory=dict)
     pretraining: Mapping[str, Any] = field(default_factory=dict)
 
@@ -45,8 +50,9 @@ class SourceCard:
         """The inverse of `to_dict`; keys that this version does not know are left aside."""
         known = {item.name for item in fields(cls)}
         taken = {key: value for key, value in values.items() if key in known}
-        if "data" in taken:
-            taken["data"] = tuple(taken["data"])
+        for name in ("data", "tasks"):
+            if name in taken:
+                taken[name] = tuple(taken[name])
         return cls(**taken)
 
     def random_twin(self) -> SourceCard:
