@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from headstart.files import write_json
 from headstart.models.card import SourceCard
+from headstart.models.source_head import SourceHead
 
 Inputs = Tensor | dict[str, Tensor]
 """A collated batch: uint8 images (B, 3, H, W), or a dict of token tensors (B, T)."""
@@ -64,6 +65,8 @@ class Backbone(nn.Module, ABC):
     preprocess: Preprocess
     stages: tuple[Stage, ...]
     net: nn.Module
+    source_head: SourceHead | None = None
+    """The classifier it was pre-trained with, where the checkpoint has one that reads its features."""
 
     @property
     def width(self) -> int:

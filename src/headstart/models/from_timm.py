@@ -20,6 +20,7 @@ from headstart.models.backbone import Stage
 from headstart.models.card import SourceCard
 from headstart.models.image_backbone import ImageBackbone, pixels_in_words
 from headstart.models.image_preprocess import ImagePreprocess
+from headstart.models.source_head import find_head
 from headstart.models.weights import find_weights, fits, load_exactly, read_config, refuse_code, weights_sha256
 
 CROP_MODES = {"center": "shortest", "squash": "exact", "border": "contain"}
@@ -102,7 +103,8 @@ def load_folder(folder: Path, *, spec: str, card: SourceCard | None = None) -> T
     net = build(recipe)
     tensors = {name: tensor for path in paths for name, tensor in read_tensors(path).items()}
     heads = _heads(net, recipe["pretrained_cfg"].get("classifier") or getattr(net, "default_cfg", {}).get("classifier"))
-    load_exactly(net, _in_native_names(net, tensors, recipe["architecture"]), heads=heads, where=str(folder))
+    native = _in_native_names(net, tensors, recipe["architecture"])
+    load_exactly(net, native, heads=heads, where=str(folder))
     preprocess = preprocess_of(recipe["pretrained_cfg"])
     if card is None:
         card = _card(folder, spec, recipe, preprocess)
@@ -113,7 +115,11 @@ def load_folder(folder: Path, *, spec: str, card: SourceCard | None = None) -> T
         )
     counted = sum(parameter.numel() for parameter in net.parameters())
     card = replace(card, spec=spec, parameters=counted, input=pixels_in_words(preprocess), weights_sha256=digest)
-    return TimmBackbone(net, recipe=recipe, preprocess=preprocess, card=card)
+    backbone = TimmBackbone(net, recipe=recipe, preprocess=preprocess, card=card)
+    backbone.source_head = find_head(
+        native, heads, backbone.width, read_config(folder / "config.json").get("label_names") or ()
+    )
+    return backbone
 
 
 def rebuild(description: Mapping[str, Any], folder: Path) -> TimmBackbone:

@@ -15,6 +15,7 @@ from headstart.models.backbone import Stage
 from headstart.models.card import SourceCard
 from headstart.models.image_backbone import ImageBackbone, pixels_in_words
 from headstart.models.image_preprocess import ImagePreprocess
+from headstart.models.source_head import find_head
 from headstart.models.weights import load_exactly, refuse_pickle, weights_sha256
 
 AUXILIARY = ("aux1", "aux2", "AuxLogits")  # extra classifiers that GoogLeNet and Inception train with
@@ -81,7 +82,8 @@ def load(name: str, file: Path | None, *, spec: str) -> TorchvisionBackbone:
         )
     refuse_pickle(file)
     net, head = build(architecture)
-    load_exactly(net, read_tensors(file), heads=(head, *AUXILIARY), where=str(file))
+    tensors = read_tensors(file)
+    load_exactly(net, tensors, heads=(head, *AUXILIARY), where=str(file))
     preprocess = preprocess_of(published)
     card = SourceCard(
         spec=spec,
@@ -93,9 +95,11 @@ def load(name: str, file: Path | None, *, spec: str) -> TorchvisionBackbone:
         input=pixels_in_words(preprocess),
         weights_sha256=weights_sha256([file]),
     )
-    return TorchvisionBackbone(
+    backbone = TorchvisionBackbone(
         net, recipe={"architecture": architecture, "weights": published.name}, preprocess=preprocess, card=card
     )
+    backbone.source_head = find_head(tensors, (head,), backbone.width, published.meta.get("categories") or ())
+    return backbone
 
 
 def rebuild(description: Mapping[str, Any], folder: Path) -> TorchvisionBackbone:

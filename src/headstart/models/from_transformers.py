@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from torch import nn
+from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PretrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.utils import logging
@@ -22,10 +22,11 @@ from headstart.models.front_matter import front_matter
 from headstart.models.image_backbone import pixels_in_words
 from headstart.models.image_preprocess import ImagePreprocess
 from headstart.models.sentence import max_length, pooling_of, transformer_folder
+from headstart.models.source_head import SourceHead, find_head
 from headstart.models.text_backbone import Pooling, TextBackbone
 from headstart.models.text_preprocess import TextPreprocess, read_tokenizer
 from headstart.models.transformers_image import HubImageBackbone, processor_file, read_processor
-from headstart.models.weights import find_weights, read_config, refuse_code, weights_sha256
+from headstart.models.weights import find_weights, read_config, read_some, refuse_code, weights_sha256
 
 READ_ERRORS = (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError, ImportError)
 
@@ -55,11 +56,42 @@ def load_folder(folder: Path, *, spec: str) -> Backbone:
     )
     if image:
         preprocess = read_processor(inner)
-        return HubImageBackbone(net, preprocess=preprocess, card=_with_input(card, pixels_in_words(preprocess)))
+        backbone = HubImageBackbone(net, preprocess=preprocess, card=_with_input(card, pixels_in_words(preprocess)))
+        backbone.source_head = _image_head(paths, config, backbone.width)
+        return backbone
     tokenizer = read_tokenizer(inner)
     longest, lower = max_length(inner, tokenizer, net)
     texts = TextPreprocess(tokenizer, max_length=longest, lower=lower)
-    return TextBackbone(net, preprocess=texts, card=_with_input(card, f"{longest} tokens"), pooling=pooling_of(folder))
+    reader = TextBackbone(
+        net, preprocess=texts, card=_with_input(card, f"{longest} tokens"), pooling=pooling_of(folder)
+    )
+    reader.next_token_VD = _next_token(paths, config, net)
+    return reader
+
+
+IMAGE_HEADS = ("classifier", "classifier.1", "fc", "head")
+"""What transformers calls the last layer of its image classifiers."""
+
+
+def _image_head(paths: Sequence[Path], config: Any, width: int) -> SourceHead | None:
+    tensors = read_some(paths, [f"{name}.{part}" for name in IMAGE_HEADS for part in ("weight", "bias")])
+    names = config.id2label or {}
+    labels = [str(names[number]) for number in sorted(names)]
+    if all(label == f"LABEL_{number}" for number, label in enumerate(labels)):
+        labels = []
+    return find_head(tensors, IMAGE_HEADS, width, labels)
+
+
+def _next_token(paths: Sequence[Path], config: Any, net: nn.Module) -> Tensor | None:
+    """The rows that a causal language model compares its states with to tell the next token; None for other models."""
+    if not any("CausalLM" in name or "LMHead" in name for name in config.architectures or ()):
+        return None
+    own = read_some(paths, ["lm_head.weight"]).get("lm_head.weight")
+    if own is not None:
+        return own.float()
+    with_embeddings: Any = net
+    # Not a copy: a vocabulary is most of a small model.
+    return with_embeddings.get_input_embeddings().weight.detach() if config.tie_word_embeddings else None
 
 
 def rebuild(description: Mapping[str, Any], folder: Path) -> Backbone:

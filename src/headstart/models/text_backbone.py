@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -81,6 +81,8 @@ class TextBackbone(Backbone):
     """A transformers network for texts; `forward` takes dicts of token tensors (B, T)."""
 
     preprocess: TextPreprocess
+    next_token_VD: Tensor | None = None
+    """For a causal language model, what its states are compared with to tell the next token (V tokens × D)."""
 
     def __init__(
         self,
@@ -113,6 +115,24 @@ class TextBackbone(Backbone):
         with watch(self.net, self.stages, lambda hidden_BTD: _mean(hidden_BTD, mask_BT)) as seen:
             last = self(inputs)
         return [*(seen[number] for number in range(len(self.stages) - 1)), last]
+
+    def next_token_nats(self, texts: Sequence[str]) -> tuple[float, int]:
+        """What a causal language model finds surprising: nats in all over the tokens of `texts` after each first one, and
+        how many those are. Raises ModelError for other models.
+        """
+        if self.next_token_VD is None:
+            raise ModelError(f"{self.card.name}: not a causal language model, it tells no next token.")
+        nats, count = 0.0, 0
+        for text in texts:
+            inputs = self.preprocess.collate([self.preprocess.prepare(text)])
+            ids_T = inputs["input_ids"][0]
+            with torch.inference_mode():
+                hidden_BTD = first_tensor(self.net(**inputs))
+            assert hidden_BTD is not None
+            scores_TV = hidden_BTD[0, :-1].float() @ self.next_token_VD.T
+            nats += float(functional.cross_entropy(scores_TV, ids_T[1:], reduction="sum"))
+            count += len(ids_T) - 1
+        return nats, count
 
     def describe(self) -> dict[str, Any]:
         """The network's configuration, pooling, preprocessing and card; the tokenizer goes with `save_preprocessing`."""

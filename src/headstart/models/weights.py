@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from headstart.errors import ModelError, ModelNotFound, UnsafeWeights
@@ -90,6 +91,15 @@ def weights_sha256(paths: Iterable[Path]) -> str:
     """The SHA-256 of a weights file; of several, the one over all of theirs."""
     digests = [sha256_file(path) for path in paths]
     return digests[0] if len(digests) == 1 else sha256_text(*digests)
+
+
+def read_some(paths: Sequence[Path], names: Iterable[str]) -> dict[str, Tensor]:
+    """Those tensors of `names` that the safetensors files hold; nothing else is read from disk."""
+    found: dict[str, Tensor] = {}
+    for path in paths:
+        with safe_open(path, framework="pt") as file:
+            found |= {name: file.get_tensor(name) for name in set(names).intersection(file.keys())}
+    return found
 
 
 def load_exactly(net: nn.Module, tensors: Mapping[str, Tensor], *, heads: Iterable[str] = (), where: str) -> None:
