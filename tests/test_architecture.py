@@ -23,11 +23,22 @@ FLOW = (("data", "models"), ("features",), ("tasks",), ("choose",), ("adapt",), 
 """Each may import what comes before it; those in one pair of brackets never meet."""
 RUN = ("log", "run")
 """They implement the protocols: the base, and each other."""
-WIRING = ("options", "evidence", "saving", "model", "choosing", "pipeline", "estimators")
+WIRING = ("options", "evidence", "saving", "model", "choosing", "pipeline", "ranker", "estimators")
 """They put flow, run and report together."""
 REPORT = ("report",)
 """It reads results."""
-EDGES = ("terminal", "doctor", "cli_errors", "cli_options", "cli", "__main__", "export", "serve")
+EDGES = (
+    "terminal",
+    "doctor",
+    "cli_errors",
+    "cli_options",
+    "cli_parts",
+    "cli_choose",
+    "cli",
+    "__main__",
+    "export",
+    "serve",
+)
 """Nothing but an edge imports them."""
 
 PUBLIC_API = {
@@ -44,6 +55,7 @@ PUBLIC_API = {
     "headstart.models.resolve",
     "headstart.options",
     "headstart.pipeline",
+    "headstart.ranker",
 }
 """What an edge may import besides the base, `run`, `report` and other edges: what is public, and what describes it.
 
@@ -61,7 +73,7 @@ SEEDING = {
     "set_deterministic_debug_mode",
 }
 HEAVY = {"torch", "torchvision", "timm", "transformers", "sklearn", "scipy", "matplotlib", "pyarrow"}
-LIGHT_FILES = ("__init__.py", "cli.py", "cli_errors.py", "cli_options.py")
+LIGHT_FILES = ("__init__.py", "cli.py", "cli_choose.py", "cli_errors.py", "cli_options.py", "cli_parts.py")
 """They must not load anything heavy when they are imported."""
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from headstart.model import Model as Model
     from headstart.model import load as load
     from headstart.pipeline import fit as fit
+    from headstart.ranker import rank as rank
 
 __version__ = "0.1.0"
 
@@ -26,6 +27,7 @@ _HOMES = {
     "load": "headstart.model",
     "models": "headstart.models.catalogue",
     "pretrain": "headstart.adapt.pretrain_job",
+    "rank": "headstart.ranker",
 }
 __all__ = ["__version__", *_HOMES]
 

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from headstart.adapt.strategies import STRATEGIES
 from headstart.adapt.workbench import Workbench
+from headstart.choose.cost import Way
 from headstart.choose.history import read_history
-from headstart.choose.knowledge import Knowledge, knowledge
+from headstart.choose.knowledge import Knowledge, forecaster, knowledge
+from headstart.choose.outlook import Outlook, Scene, floor_accuracy, outlook, sources_map
 from headstart.choose.ranking import Contestant, Dropped, Ranking, rank
+from headstart.data.audit import audit
 from headstart.data.audit_result import Audit
 from headstart.data.dataset import Dataset
+from headstart.data.fingerprint import fingerprint
 from headstart.data.locked import Locked
 from headstart.data.modality import MODALITIES
-from headstart.data.split import Splits
-from headstart.errors import HeadstartError, ModelError, OptionError
+from headstart.data.split import Splits, split
+from headstart.errors import DataError, HeadstartError, ModelError, OptionError
 from headstart.events import Listener, Said
 from headstart.models.backbone import Backbone
 from headstart.models.catalogue import default_candidates
 from headstart.models.resolve import load_backbone
 from headstart.protocols import Clock
+from headstart.prove.metrics import METRICS
 from headstart.runtime import Placement, cache_dir
 from headstart.tasks import TASKS
 
@@ -40,6 +47,27 @@ class Material:
     fingerprint: str
     metric: str
     classes: tuple[str, ...]
+
+
+def material_of(dataset: Dataset, *, metric: str | None, seed: int, listener: Listener) -> Material:
+    """Audit the examples, set the bad ones aside, split, and lock the test labels away."""
+    found = audit(dataset, listener=listener)
+    for line in found.lines():
+        listener(Said(line))
+    parts = split(dataset, found, seed=seed)
+    metric = metric or TASKS[dataset.kind].default_metric
+    if dataset.kind not in METRICS[metric].kinds:
+        raise OptionError(
+            f"--metric {metric}: does not judge {dataset.kind}-label data. Leave it out, or see `headstart fit --help`."
+        )
+    held_out, classes = dataset.take(parts.test), dataset.take(parts.train).classes
+    if parts.test and not any(set(classes).issuperset(names) for names in held_out.labels or ()):
+        raise DataError(
+            f"{dataset.name}: no test example has a class of the training data ({', '.join(held_out.classes[:5])}; "
+            f"in training {', '.join(classes[:5])}). Name the classes alike in both."
+        )
+    locked = Locked(held_out) if parts.test else None
+    return Material(dataset, found, parts, locked, fingerprint(dataset, found.contents), metric, classes)
 
 
 def load_candidates(
@@ -147,3 +175,73 @@ def rank_candidates(
         seed=bench.seed,
         listener=listener,
     )
+
+
+def outlooks(material: Material, bench: Workbench, ranking: Ranking, *, control: bool) -> list[Outlook]:
+    """The outlook of each ranked candidate, in the order of the ranking; with `control` with a forecast of the verdict."""
+    modality = MODALITIES[material.dataset.modality]
+    rows = ranking.rows
+    items = [bench.items[row] for row in rows]
+    targets = bench.targets[rows]
+    seen = len(material.splits.train)
+    floor = floor_accuracy(modality.floor_features, items, targets, bench.groups[rows]) if control else None
+    scene = Scene(
+        items,
+        targets,
+        material.audit.shapes,
+        modality.decode,
+        bench.placement,
+        everything=seen,
+        floor=floor,
+        tested=len(material.splits.test) or seen,
+        seed=bench.seed,
+    )
+    learned = forecaster(material.dataset.modality) if control else None
+    found = []
+    for one in ranking.candidates:
+        name = next(name for name, backbone in bench.backbones.items() if backbone.card is one.card)
+        staged = bench.staged(name)
+        known = scene if len(one.rows) == len(rows) else _earlier(scene, bench, one.rows)
+        found.append(
+            outlook(
+                one,
+                bench.backbones[name],
+                staged.last(one.rows),
+                known,
+                ways=ways(bench, name, seen),
+                forecaster=learned,
+                per_example_s=staged.seconds / staged.computed if staged.computed else None,
+            )
+        )
+    return found
+
+
+def _earlier(scene: Scene, bench: Workbench, rows: np.ndarray) -> Scene:
+    """The scene of a candidate that was left out after the first look."""
+    return replace(scene, items=[bench.items[row] for row in rows], targets=bench.targets[rows])
+
+
+def ways(bench: Workbench, name: str, examples: int) -> list[Way]:
+    """Every strategy as its cost sees it: one whole trial, validation folds and refit included."""
+    found = []
+    for strategy in STRATEGIES.values():
+        settings = strategy.propose(0, bench, name, np.arange(examples), seconds=None) or {}
+        if "epochs" not in settings:
+            found.append(Way(strategy.name, 0.0, 0))
+            continue
+        epoch = math.ceil(examples / settings["batch_size"])
+        trainings = settings["folds"] * (1 - 1 / INNER_FOLDS) + 1
+        steps = round(epoch * settings["epochs"] * trainings)
+        found.append(Way(strategy.name, getattr(strategy, "share", 1.0), steps, settings["batch_size"]))
+    return found
+
+
+INNER_FOLDS = 4
+
+
+def placed_on_map(bench: Workbench, ranking: Ranking) -> np.ndarray:
+    """The target (first) and the candidates that were looked at in full, on a plane."""
+    whole = [one for one in ranking.candidates if len(one.rows) == len(ranking.rows)]
+    names = {id(backbone.card): name for name, backbone in bench.backbones.items()}
+    features = [bench.staged(names[id(one.card)]).last(ranking.rows) for one in whole]
+    return sources_map(features, bench.targets[ranking.rows])

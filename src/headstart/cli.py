@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Never
 import typer
 
 from headstart import cli_options as o
+from headstart.cli_choose import models_app, named, rank_command
 from headstart.cli_errors import STOPPED, ending_in_one_line
+from headstart.cli_parts import COLUMN_OPTIONS, columns, examples, open_page
 from headstart.errors import OptionError
 
 if TYPE_CHECKING:
@@ -27,14 +29,9 @@ app = typer.Typer(
 )
 
 
-def _examples(*lines: str) -> str:
-    # \b keeps click from joining the lines into a paragraph.
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
-
-
 @app.callback(
     invoke_without_command=True,
-    epilog=_examples(
+    epilog=examples(
         "headstart demo                          the whole story on built-in data",
         "headstart fit photos/ --budget 5m       a proven model in runs/photos",
         "headstart predict runs/photos new/*.jpg",
@@ -52,7 +49,7 @@ def top(context: typer.Context, version: o.Version = False) -> None:
 
 @app.command(
     short_help="What is in the data, and what is wrong with it.",
-    epilog=_examples("headstart check photos/", "headstart check reviews.csv --text review --label stars"),
+    epilog=examples("headstart check photos/", "headstart check reviews.csv --text review --label stars"),
 )
 def check(
     data: o.Data,
@@ -67,38 +64,17 @@ def check(
     from headstart.terminal import Terminal, write_lines
 
     with Terminal() as terminal:
-        found = look(data, columns=_columns(text, image, label, split, group), listener=terminal)
+        found = look(data, columns=columns(text, image, label, split, group), listener=terminal)
     write_lines(found.lines())
 
 
-BESIDES = (
-    "Besides, --model takes a folder of timm's, transformers' or `headstart pretrain`, timm:NAME, hf-hub:ORG/NAME, "
-    "hf:ORG/NAME[@REVISION], and torchvision:NAME=FILE.safetensors."
-)
-
-
-@app.command(
-    short_help="Which backbones can be used here.",
-    epilog=_examples("headstart models", "headstart models --modality text"),
-)
-def models(modality: o.OfModality = None) -> None:
-    """List the backbones that can be used here without a download: source, size, licence."""
-    from headstart.terminal import models_table, working, write
-
-    with working("Looking for backbones"):
-        from headstart.models.catalogue import models as usable
-
-        cards = usable(modality.value if modality else None)
-    if cards:
-        write(models_table(cards))
-    else:
-        typer.echo("None is installed. `headstart doctor` says what to install.")
-    typer.echo(BESIDES)
+rank_command(app)
+app.add_typer(models_app, name="models")
 
 
 @app.command(
     short_help="From labelled data to a proven model.",
-    epilog=_examples(
+    epilog=examples(
         "headstart fit photos/ --budget 5m --out runs/bees",
         "headstart fit reviews.csv --text review --label stars --trials 6",
         "headstart fit photos/ --model timm:resnet18.a1_in1k --strategy probe --control none",
@@ -122,6 +98,7 @@ def fit(
     device: o.Device = "auto",
     precision: o.InPrecision = o.Precision.auto,
     offline: o.Offline = False,
+    history: o.History = True,
     replay: o.Replay = None,
     open_report: o.OpenReport = False,
 ) -> None:
@@ -130,7 +107,7 @@ def fit(
     Ctrl-C ends it with the best so far; twice leaves at once. The same command goes on with an unfinished run.
     """
     options = {
-        "models": tuple(model or ()),
+        "models": tuple(named(model)),
         "budget": budget,
         "trials": trials,
         "strategies": tuple(strategy or ()),
@@ -140,15 +117,16 @@ def fit(
         "device": device,
         "precision": precision.value,
         "offline": offline,
+        "history": history,
     }
     journal = replay / "journal.jsonl" if replay and replay.is_dir() else replay
-    columns = _columns(text, image, label, split, group)
-    _fit(data, out, options, columns=columns, replay=journal, open_report=open_report)
+    chosen = columns(text, image, label, split, group)
+    _fit(data, out, options, columns=chosen, replay=journal, open_report=open_report)
 
 
 @app.command(
     short_help="The main job on built-in data, with its report.",
-    epilog=_examples("headstart demo", "headstart demo --budget 20s --no-open"),
+    epilog=examples("headstart demo", "headstart demo --budget 20s --no-open"),
 )
 def demo(
     out: o.Out = None,
@@ -163,14 +141,14 @@ def demo(
     """
     time = budget or (None if trials else "45s")
     options = {"models": (), "budget": time, "trials": trials, "strategies": (), "seed": seed, "offline": True}
-    defaults = {"control": "scratch", "metric": None, "device": "auto", "precision": "auto"}
+    defaults = {"control": "scratch", "metric": None, "device": "auto", "precision": "auto", "history": False}
     shown = sys.stdout.isatty() if open_report is None else open_report
-    _fit("builtin:digits", out, {**options, **defaults}, columns=_columns(), name="demo", open_report=shown)
+    _fit("builtin:digits", out, {**options, **defaults}, columns=columns(), name="demo", open_report=shown)
 
 
 @app.command(
     short_help="Measure a finished model on other labelled data.",
-    epilog=_examples("headstart evaluate runs/bees more-photos/"),
+    epilog=examples("headstart evaluate runs/bees more-photos/"),
 )
 def evaluate(
     run: o.RunFolder,
@@ -186,13 +164,13 @@ def evaluate(
 
     with working("Evaluating"):
         model = _load(run, device, precision)
-        found = model.evaluate(data, columns=_columns(text, image, label))
+        found = model.evaluate(data, columns=columns(text, image, label))
     write(*evaluation_parts(found))
 
 
 @app.command(
     short_help="Labels and confidences for new pictures or texts.",
-    epilog=_examples(
+    epilog=examples(
         "headstart predict runs/bees new/*.jpg", 'headstart predict runs/moods "what a day" --out predictions.csv'
     ),
 )
@@ -218,7 +196,7 @@ def predict(
         typer.echo(f"Written: {out}")
 
 
-@app.command(short_help="What is installed, and what to install for what.", epilog=_examples("headstart doctor"))
+@app.command(short_help="What is installed, and what to install for what.", epilog=examples("headstart doctor"))
 def doctor() -> None:
     """Show what Headstart finds on this machine, and what to install for what."""
     from headstart.terminal import findings_table, working, write
@@ -232,7 +210,7 @@ def doctor() -> None:
 
 @app.command(
     short_help="Make a backbone of your own from broad pictures.",
-    epilog=_examples(
+    epilog=examples(
         "headstart pretrain broad-photos/ --teacher timm:resnet50.a1_in1k --out backbones/mine",
         "headstart pretrain builtin:glyphs --objective supervised --epochs 8 --out backbones/glyphs",
         "headstart fit photos/ --model backbones/mine",
@@ -304,9 +282,6 @@ def main() -> Never:
     sys.exit(status if isinstance(status, int) else 0)
 
 
-COLUMN_OPTIONS = ("text", "image", "label", "split", "group")
-
-
 def _fit(
     data: str,
     out: Path | None,
@@ -340,32 +315,13 @@ def _fit(
     report = folder / "report.html"
     write(summary_text(model.result, report=str(report), width=width()))
     if open_report:
-        _open(report)
-
-
-def _open(page: Path) -> None:
-    import webbrowser
-
-    if not webbrowser.open(page.resolve().as_uri()):
-        typer.echo("No browser was found to open it.", err=True)
+        open_page(report)
 
 
 def _load(run: Path, device: str, precision: o.Precision) -> Model:
     from headstart.model import load
 
     return load(run, device=device, precision=precision.value)
-
-
-def _columns(
-    text: list[str] | None = None,
-    image: str | None = None,
-    label: str | None = None,
-    split: str | None = None,
-    group: str | None = None,
-) -> Columns:
-    from headstart.data.options import Columns
-
-    return Columns(text=tuple(text or ()), image=image, label=label, split=split, group=group)
 
 
 def _json_object(option: str, text: str) -> dict[str, Any]:

@@ -78,10 +78,32 @@ TableOut = Annotated[
 ]
 Models = Annotated[
     list[str] | None,
-    typer.Option("--model", metavar="NAME", help="Backbone: a name from `headstart models`, or a folder. Repeatable."),
+    typer.Option(
+        "--model",
+        "--models",
+        metavar="NAME",
+        help="Backbone: a name from `headstart models`, or a folder. Repeatable, or several with commas.",
+    ),
 ]
 Budget = Annotated[
     str | None, typer.Option(metavar="TIME", help="Time for the whole run, such as 90s, 5m or 1h30m. [default: 5m]")
+]
+RankBudget = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Time for looking at candidates, such as 60s. [default: no limit]")
+]
+RankOut = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER", file_okay=False, help="Folder for ranking.json and ranking.html. [default: ranks/NAME]"
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print what ranking.json holds instead of the summary.")]
+OpenPage = Annotated[bool, typer.Option("--open/--no-open", help="Show the page in a browser at the end.")]
+ForTask = Annotated[str | None, typer.Option(metavar="TASK", help="Only usual starts for this task.")]
+MaxSize = Annotated[str | None, typer.Option(metavar="SIZE", help="Only up to so many parameters, such as 30M.")]
+OfLicence = Annotated[str | None, typer.Option(metavar="NAME", help="Only this licence, such as apache-2.0.")]
+ModelFolder = Annotated[
+    Path, typer.Argument(metavar="FOLDER", show_default=False, help="Folder of a model of your own.")
 ]
 DemoBudget = Annotated[
     str | None, typer.Option(metavar="TIME", help="Time for the whole run, such as 90s or 5m. [default: 45s]")
@@ -118,6 +140,10 @@ Seed = Annotated[int, typer.Option(metavar="N", help="Seed of everything random.
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")]
 InPrecision = Annotated[Precision, typer.Option("--precision", help="Numbers that networks compute in.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Never ask the model hub.")]
+History = Annotated[
+    bool,
+    typer.Option("--history/--no-history", help="Learn from finished runs on this machine; nothing leaves it."),
+]
 Replay = Annotated[
     Path | None,
     typer.Option(metavar="RUN", exists=True, help="Repeat what another run chose: its folder, or its journal.jsonl."),

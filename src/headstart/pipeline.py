@@ -18,16 +18,21 @@ from headstart.adapt.trial import Trial
 from headstart.adapt.workbench import Workbench
 from headstart.choose.history import entry_of, is_off, remember
 from headstart.choose.ranking import Ranking
-from headstart.choosing import Given, Material, known, load_candidates, rank_candidates, workbench_of
-from headstart.data.audit import audit
+from headstart.choosing import (
+    Given,
+    Material,
+    known,
+    load_candidates,
+    material_of,
+    rank_candidates,
+    workbench_of,
+)
 from headstart.data.dataset import Dataset
 from headstart.data.fingerprint import fingerprint
-from headstart.data.locked import Locked
 from headstart.data.modality import MODALITIES
 from headstart.data.options import Columns
 from headstart.data.read import read
-from headstart.data.split import inner_folds, split
-from headstart.errors import DataError, OptionError
+from headstart.data.split import inner_folds
 from headstart.events import Listener, Said, silent
 from headstart.evidence import Tested, evidence, gather
 from headstart.model import Model, load
@@ -40,7 +45,6 @@ from headstart.run.folder import Run
 from headstart.run.interrupt import finishing_early
 from headstart.run.journal import Journal
 from headstart.runtime import Placement, place, seed_everything
-from headstart.tasks import TASKS
 
 CANDIDATES_TO_PROBE = 2
 """How many of the best ranked backbones the search tries."""
@@ -135,26 +139,11 @@ def fit(
 
 
 def look_at(dataset: Dataset, options: Options, run: Run) -> Material:
-    """Audit the examples, set the bad ones aside, split, and lock the test labels away."""
-    found = audit(dataset, listener=run.listener)
-    for line in found.lines():
-        run.listener(Said(line))
-    saving.write_audit(run.folder, found)
-    parts = split(dataset, found, seed=options.seed)
-    saving.write_splits(run.folder, parts)
-    metric = options.metric or TASKS[dataset.kind].default_metric
-    if dataset.kind not in METRICS[metric].kinds:
-        raise OptionError(
-            f"--metric {metric}: does not judge {dataset.kind}-label data. Leave it out, or see `headstart fit --help`."
-        )
-    held_out, classes = dataset.take(parts.test), dataset.take(parts.train).classes
-    if parts.test and not any(set(classes).issuperset(names) for names in held_out.labels or ()):
-        raise DataError(
-            f"{dataset.name}: no test example has a class of the training data ({', '.join(held_out.classes[:5])}; "
-            f"in training {', '.join(classes[:5])}). Name the classes alike in both."
-        )
-    locked = Locked(held_out) if parts.test else None
-    return Material(dataset, found, parts, locked, fingerprint(dataset, found.contents), metric, classes)
+    """Audit the examples, set the bad ones aside, split, and lock the test labels away; noted in the run folder."""
+    material = material_of(dataset, metric=options.metric, seed=options.seed, listener=run.listener)
+    saving.write_audit(run.folder, material.audit)
+    saving.write_splits(run.folder, material.splits)
+    return material
 
 
 def choose(

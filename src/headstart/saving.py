@@ -149,13 +149,20 @@ def candidate_of(candidate: Ranked) -> dict[str, Any]:
         "score": candidate.score.value,
         "low": candidate.score.low,
         "high": candidate.score.high,
-        "examples": candidate.examples,
+        "examples": len(candidate.rows),
         "scores": {
             name: {"value": found.value, "chance": found.chance, "spread": found.spread}
             for name, found in candidate.evidence.scores.items()
         },
         "prior": {"value": candidate.prior.value, "error": candidate.prior.error, "sets": candidate.prior.sets},
-        "cut": {"stage": cut.name, "explained": cut.explained, "gain": cut.gain, "error": cut.error},
+        "cut": {
+            "stage": cut.name,
+            "number": candidate.evidence.cut,
+            "explained": cut.explained,
+            "gain": cut.gain,
+            "error": cut.error,
+        },
+        "cuts": [{"stage": one.name, "explained": one.explained} for one in candidate.evidence.cuts],
         "domain": candidate.card.domain,
         "parameters": candidate.card.parameters,
         "licence": candidate.card.licence,

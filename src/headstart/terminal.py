@@ -180,6 +180,33 @@ def models_table(cards: Sequence[SourceCard]) -> Table:
     )
 
 
+def hub_table(cards: Sequence[SourceCard]) -> Table:
+    """Models on the hub with what decides between them."""
+    return _table(
+        ["backbone", "for", "learned from", "parameters", "year", "published", "licence"],
+        (
+            [
+                card.spec,
+                card.modality,
+                card.domain or "not stated",
+                "" if card.parameters is None else f"{card.parameters / 1e6:.1f} M",
+                card.year or "",
+                _figure(card),
+                card.licence or "not stated",
+            ]
+            for card in cards
+        ),
+    )
+
+
+def _figure(card: SourceCard) -> str:
+    """The first published figure."""
+    for name, figure in card.figures.items():
+        if isinstance(figure, dict):
+            return f"{name} {figure['value']:g}{' %' if figure.get('unit') == '%' else ''}"
+    return ""
+
+
 def predictions_parts(found: Predictions) -> list[RenderableType]:
     """A table of predictions with their confidence; an input that could not be read with its reason instead."""
     shown = found.rows[:ROWS_SHOWN] if _output().is_terminal else found.rows

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart.choose.forecast import Forecaster
 from headstart.choose.fusion import Case, earned_share
 from headstart.choose.prior import TRAITS, Candidate, Result, Strength, strengths
 from headstart.files import sha256_text
@@ -153,3 +154,12 @@ def _finished(history: Sequence[Mapping[str, Any]]) -> tuple[Past, ...]:
 @cache
 def _traits() -> Mapping[str, Mapping[str, float]]:
     return {card.spec: traits_of(card) for card in hub_models()}
+
+
+def forecaster(modality: str) -> Forecaster | None:
+    """What past data sets taught of the verdict, for this modality; None where nothing was measured."""
+    path = TABLES / "forecast.json"
+    entry = json.loads(path.read_text(encoding="utf-8")).get(modality) if path.is_file() else None
+    if entry is None:
+        return None
+    return Forecaster(np.array(entry["weight"]), np.array(entry["covariance"]), entry["noise"], entry["cases"])

@@ -19,7 +19,7 @@ from headstart.models.backbone import Backbone
 from headstart.models.text_backbone import TextBackbone
 from headstart.solvers import Array
 
-LOOKED_AT = 32
+LOOKED_AT = 16
 """Examples that are passed through once more for what features do not hold."""
 FARTHEST = 6
 TOP_CLASSES = 5
@@ -35,7 +35,8 @@ class Portrait:
     - `frechet`, `kid`, `coverage`: against the source card's reference statistics.
     - `fertility`: tokens per word; `unknown`: share of tokens the vocabulary lacks; `bits_per_byte`: of a causal model.
 
-    `farthest` are the rows of the sample that are farthest from the source, by the measure `by`.
+    `farthest` are the rows of the sample that are farthest from the source, by the measure `by`; `prepared` the few
+    examples that were looked at, ready for the network.
     """
 
     measures: Mapping[str, float | None]
@@ -43,6 +44,7 @@ class Portrait:
     mismatches: tuple[Mismatch, ...]
     farthest: tuple[int, ...]
     by: str | None
+    prepared: tuple[Any, ...] = ()
 
 
 def portray(
@@ -71,7 +73,7 @@ def portray(
             measures |= describe(backbone, decoded, prepared)
     farthest = () if far_N is None else tuple(int(row) for row in np.argsort(-far_N)[:FARTHEST])
     form = Form(shapes, decoded, prepared)
-    return Portrait(measures, called, mismatches(backbone, form), farthest, by)
+    return Portrait(measures, called, mismatches(backbone, form), farthest, by, tuple(prepared))
 
 
 def _head(

@@ -46,14 +46,14 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """One candidate with what speaks for it. `score` is the left-out accuracy of a ridge probe on `examples` examples."""
+    """One candidate with what speaks for it, by the examples at `rows`. `score` is the left-out accuracy of a ridge probe."""
 
     card: SourceCard
     standing: Standing
     evidence: Evidence
     prior: Strength
     score: Estimate
-    examples: int
+    rows: Array
     seconds: float
 
 
@@ -67,13 +67,13 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Candidates, best first, scored on `examples` training examples.
+    """Candidates, best first, scored on the training examples at `rows`; those left out early on fewer.
 
     `share` is the weight of the evidence beside the prior, `prior_sha256` the hash of what the prior was learned from.
     """
 
     candidates: tuple[Ranked, ...]
-    examples: int
+    rows: Array
     share: float
     prior_sha256: str
     dropped: tuple[Dropped, ...] = ()
@@ -83,7 +83,7 @@ class Ranking:
         """One sentence on why the first is first."""
         best = self.candidates[0]
         told = (
-            f"a ridge probe on its features gets {best.score.value:.1%} of {best.examples} training examples right, "
+            f"a ridge probe on its features gets {best.score.value:.1%} of {len(best.rows)} training examples right, "
             "each left out once"
         )
         if len(self.candidates) == 1:
@@ -139,7 +139,7 @@ def rank(
         )
     notes = _few(targets[rows])
     share = knowledge.share([one.card for one in ranked], without=fingerprint)
-    return Ranking(tuple(_below(ranked, behind)), len(rows), share, knowledge.sha256, tuple(dropped), notes)
+    return Ranking(tuple(_below(ranked, behind)), ranked[0].rows, share, knowledge.sha256, tuple(dropped), notes)
 
 
 def sample(targets: Array, rng: np.random.Generator) -> Array:
@@ -211,7 +211,7 @@ def _look(
         rng=generator(seed, "standings"),
     )
     ranked = [
-        Ranked(card, standing, found, prior, _share(found.right_N, _widen(seen)), len(rows), seconds)
+        Ranked(card, standing, found, prior, _share(found.right_N, _widen(seen)), rows, seconds)
         for (card, found, seconds), standing, prior in zip(weighed, placed, priors, strict=True)
     ]
     return sorted(ranked, key=lambda one: -one.standing.value), dropped

@@ -41,9 +41,14 @@ class Gallery:
 
     def show(self, row: PredictionRow) -> Example:
         """The example behind a prediction."""
-        picture, text = (None, None) if self.is_full else self._look(row.id)
-        self._room -= ROW_BYTES + len(picture or "") + len(text or "")
+        picture, text = self.look(row.id)
         return Example(row.id, named(row.true), named(row.predicted), row.confidence, picture, text)
+
+    def look(self, name: str) -> tuple[str | None, str | None]:
+        """The example called `name` as a data URI or as an excerpt; neither where there is no room left."""
+        picture, text = (None, None) if self.is_full else self._look(name)
+        self._room -= ROW_BYTES + len(picture or "") + len(text or "")
+        return picture, text
 
     def _look(self, name: str) -> tuple[str | None, str | None]:
         try:

@@ -60,19 +60,20 @@ def _lines(result: Result, report: str | None, width: int) -> list[Line]:
     lines += _watch(result, width, room=HEIGHT - 1 - len(lines))
     lines = [Line(cut(words.clean(line.text), width), line.tone) for line in lines]
     # A path is for copying: it is not cut, whatever its length.
-    return [*lines, Line(_labelled("Report", words.clean(report)))] if report else lines
+    return [*lines, Line(labelled("Report", words.clean(report)))] if report else lines
 
 
-def _labelled(label: str, text: str) -> str:
+def labelled(label: str, text: str) -> str:
+    """A text behind its label, in the summary's columns."""
     return f"{label:<{LABEL}}{text}"
 
 
 def _sources(result: Result, width: int) -> list[Line]:
     entries = result.ranking[:RANKED]
     more = f", best {RANKED} of {len(result.ranking)}" if len(result.ranking) > RANKED else ""
-    title = _labelled("Sources", f"leave-one-out accuracy on training {words.nouns(result)[1]}{more}")
+    title = labelled("Sources", f"leave-one-out accuracy on training {words.nouns(result)[1]}{more}")
     figures = [{"value": entry["score"], "low": entry["low"], "high": entry["high"]} for entry in entries]
-    lines = [Line(title, "strong"), *_strips([entry["backbone"] for entry in entries], figures, width)]
+    lines = [Line(title, "strong"), *strip_lines([entry["backbone"] for entry in entries], figures, width)]
     why = next((entry["why"] for entry in entries if entry.get("why")), "")
     told = wrap(words.clean(f"Why: {why}.") if why else "", max(20, width - 4), max_lines=3, placeholder=" …")
     return [*lines, *(Line(f"  {line}", "soft") for line in told)]
@@ -81,7 +82,7 @@ def _sources(result: Result, width: int) -> list[Line]:
 def _chosen(result: Result) -> list[Line]:
     failed = sum(1 for trial in result.trials if trial.get("error"))
     tried = words.count(len(result.trials), "trial", "trials") + (f" ({failed} failed)" if failed else "")
-    lines = [Line(_labelled("Chosen", f"{words.chosen_text(result)}, after {tried}"), "strong")]
+    lines = [Line(labelled("Chosen", f"{words.chosen_text(result)}, after {tried}"), "strong")]
     best = ", ".join(f"{name} {told}" for name, told in _best(result))
     title = words.metric_title(result.task["metric"])
     return [*lines, Line(f"  Validation {title[:1].lower()}{title[1:]}: {best}", "soft")] if best else lines
@@ -101,11 +102,11 @@ def _best(result: Result) -> list[tuple[str, str]]:
 
 def _test(result: Result, width: int) -> list[Line]:
     figures = {role: figure for role in words.ROLES if (figure := words.main_figure(result, role))}
-    lines = [Line(_labelled("Test", words.tested_on(result)), "strong")]
-    return [*lines, *_strips([ROLE_LABELS[role] for role in figures], list(figures.values()), width, axis=True)]
+    lines = [Line(labelled("Test", words.tested_on(result)), "strong")]
+    return [*lines, *strip_lines([ROLE_LABELS[role] for role in figures], list(figures.values()), width, axis=True)]
 
 
-def _strips(
+def strip_lines(
     names: Sequence[str], figures: Sequence[Mapping[str, Any]], width: int, *, axis: bool = False
 ) -> list[Line]:
     """Each name with its figure and a dot with its interval, the first one strong."""
@@ -147,14 +148,14 @@ def _calibration(result: Result) -> list[Line]:
     if not found:
         return []
     before, after = (words.share(found[name]) for name in ("ece_before", "ece_after"))
-    return [Line(_labelled("Calibration", f"confidence is off by {after}, before {before}"), "strong")]
+    return [Line(labelled("Calibration", f"confidence is off by {after}, before {before}"), "strong")]
 
 
 def _watch(result: Result, width: int, *, room: int) -> list[Line]:
     titles = [caution.title[0].lower() + caution.title[1:] for caution in cautions(result, {})]
     text = words.clean("; ".join(titles))
     told = wrap(text, max(20, width - LABEL), max_lines=max(1, min(2, room)), placeholder=" …")
-    return [Line(_labelled("" if number else "Watch out", line), "warning") for number, line in enumerate(told)]
+    return [Line(labelled("" if number else "Watch out", line), "warning") for number, line in enumerate(told)]
 
 
 def cut(text: str, width: int) -> str:

@@ -23,6 +23,11 @@ def default_folder(name: str, data: str, options: Mapping[str, Any], *, parent: 
     raise AssertionError("unreachable: there is always a next number")
 
 
+def rank_folder(name: str, *, parent: Path = Path("ranks")) -> Path:
+    """Where a ranking goes when nobody says: a later one takes the place of an earlier one, for nothing of it is lost."""
+    return parent / name
+
+
 def name_of(data: str) -> str:
     """What to call a run on `data`: the name of the folder or file without its suffix, or of the built-in data set."""
     if data.startswith("builtin:"):

@@ -1,0 +1,40 @@
+"""What several commands share. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from headstart.data.options import Columns
+
+COLUMN_OPTIONS = ("text", "image", "label", "split", "group")
+
+
+def examples(*lines: str) -> str:
+    """Examples for the end of a command's help."""
+    # \b keeps click from joining the lines into a paragraph.
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def columns(
+    text: list[str] | None = None,
+    image: str | None = None,
+    label: str | None = None,
+    split: str | None = None,
+    group: str | None = None,
+) -> Columns:
+    """The named columns of a table."""
+    from headstart.data.options import Columns
+
+    return Columns(text=tuple(text or ()), image=image, label=label, split=split, group=group)
+
+
+def open_page(page: Path) -> None:
+    """Show a page in a browser; say so where there is none."""
+    import webbrowser
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        typer.echo("No browser was found to open it.", err=True)
