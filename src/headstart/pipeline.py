@@ -17,6 +17,7 @@ from headstart.adapt.strategies import STRATEGIES
 from headstart.adapt.trial import Trial
 from headstart.adapt.workbench import Workbench
 from headstart.choose.history import entry_of, is_off, remember
+from headstart.choose.outlook import Outlook
 from headstart.choose.ranking import Ranking
 from headstart.choosing import (
     Given,
@@ -24,6 +25,7 @@ from headstart.choosing import (
     known,
     load_candidates,
     material_of,
+    outlooks,
     rank_candidates,
     workbench_of,
 )
@@ -40,6 +42,7 @@ from headstart.models.backbone import Backbone
 from headstart.options import Options
 from headstart.prove.calibrate import fit_temperature
 from headstart.prove.metrics import METRICS
+from headstart.rank_record import record_of, write_record
 from headstart.run.clock import Slice
 from headstart.run.folder import Run
 from headstart.run.interrupt import finishing_early
@@ -121,6 +124,7 @@ def fit(
         run.hold_to(material.fingerprint)
     with run.phase("rank"):
         bench, ranking = choose(material, given, options, placement, run)
+        ahead = foresee(material, bench, ranking, options, run)
     with finishing_early(run.clock, run.listener):
         with run.phase("adapt"):
             plan = plan_of(options, run.journal)
@@ -130,7 +134,10 @@ def fit(
             found, tested = prove(material, bench, proved, options, run)
         with run.phase("save"):
             model = saving.save_model(run, bench, final, material)
-        model.result = saving.result_of(run, bench, material, ranking, final, trials_run, proved, found, options)
+        guarded = {"foresight": saving.foresight_of(ranking, ahead, final.trial.spec, found["verdict"])}
+        model.result = saving.result_of(
+            run, bench, material, ranking, final, trials_run, proved, {**found, **guarded}, options
+        )
         with run.phase("report"):
             saving.save_evidence(run, material, bench, tested, model.result)
     if options.history and not is_off():
@@ -159,6 +166,15 @@ def choose(
         names = [candidate.card.name for candidate in ranking.candidates]
         run.journal.append("ranking", backbones=names, share=ranking.share, prior_sha256=ranking.prior_sha256)
     return bench, ranking
+
+
+def foresee(material: Material, bench: Workbench, ranking: Ranking, options: Options, run: Run) -> list[Outlook]:
+    """What lies ahead of each candidate, on a page beside the report; nothing where no control will be trained."""
+    if options.control != "scratch":
+        return []
+    ahead = outlooks(material, bench, ranking, control=True)
+    write_record(run.folder, record_of(material, bench, ranking, ahead, seconds=run.clock.now()), material)
+    return ahead
 
 
 def learn(material: Material, bench: Workbench, ranking: Ranking, trials: Sequence[Trial]) -> None:

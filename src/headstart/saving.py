@@ -13,8 +13,9 @@ import numpy as np
 
 from headstart.adapt.proving import Proved
 from headstart.adapt.search import strategy_named
-from headstart.adapt.trial import Trial
+from headstart.adapt.trial import Spec, Trial
 from headstart.adapt.workbench import Workbench
+from headstart.choose.outlook import Outlook
 from headstart.choose.ranking import Ranked, Ranking
 from headstart.data.audit_result import Audit
 from headstart.data.modality import MODALITIES
@@ -100,6 +101,7 @@ def result_of(
         calibration={"temperature": final.temperature, **found["calibration"]},
         confusion=found["confusion"],
         gap=found["gap"],
+        foresight=found["foresight"],
         phases=run.phases,
         seed=options.seed,
         versions=versions(),
@@ -168,6 +170,31 @@ def candidate_of(candidate: Ranked) -> dict[str, Any]:
         "licence": candidate.card.licence,
         "input": candidate.card.input,
         "seconds": round(candidate.seconds, 3),
+    }
+
+
+def foresight_of(
+    ranking: Ranking, ahead: Sequence[Outlook], shipped: Spec, verdict: Mapping[str, Any] | None
+) -> dict[str, Any] | None:
+    """What was foreseen for the backbone that is shipped, beside what was found; None where nothing was foreseen."""
+    found = {one.card.name: outlook for one, outlook in zip(ranking.candidates, ahead, strict=False)}.get(
+        shipped.backbone
+    )
+    if found is None:
+        return None
+    expected, word = found.forecast, verdict["word"] if verdict else None
+    return {
+        "advice": found.advice.strategy,
+        "reason": found.advice.reason,
+        "strategy": shipped.strategy,
+        "advice_held": found.advice.strategy == shipped.strategy,
+        "forecast": expected.word if expected else None,
+        "chance": expected.chances[expected.word] if expected else None,
+        "difference": expected.difference if expected else None,
+        "low": expected.low if expected else None,
+        "high": expected.high if expected else None,
+        "verdict": word,
+        "forecast_held": expected.word == word if expected and word else None,
     }
 
 

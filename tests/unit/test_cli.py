@@ -12,7 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from headstart import cli, cli_options
+from headstart import cli, cli_choose, cli_options
 from headstart.adapt.pretrain import OBJECTIVES
 from headstart.adapt.pretrain_job import command_line, pretrain
 from headstart.adapt.strategies import STRATEGIES
@@ -176,7 +176,7 @@ def test_fit_hands_every_option_on(fitted):
     words = (
         "fit photos --model a --model b --budget 90s --strategy probe --strategy full --control none --metric auroc "
         "--text q --text a --image file --label y --split part --group patient --seed 3 --device cpu "
-        "--precision fp32 --offline --out here"
+        "--precision fp32 --offline --no-history --out here"
     )
     done = CliRunner().invoke(app, words.split(), catch_exceptions=False)
     assert done.exit_code == 0, done.output
@@ -186,7 +186,8 @@ def test_fit_hands_every_option_on(fitted):
     assert asked == {
         "data": "photos", "models": ("a", "b"), "budget": "90s", "trials": None, "strategies": ("probe", "full"),
         "control": "none", "metric": "auroc", "text": ("q", "a"), "image": "file", "label": "y", "split": "part",
-        "group": "patient", "seed": 3, "device": "cpu", "precision": "fp32", "offline": True, "replay": None,
+        "group": "patient", "seed": 3, "device": "cpu", "precision": "fp32", "offline": True, "history": False,
+        "replay": None,
     }  # fmt: skip
     assert set(asked) | {"listener", "out"} == set(inspect.signature(fit).parameters)
 
@@ -290,4 +291,4 @@ def test_choices_are_those_of_the_tables():
 
 def test_models_says_what_else_can_be_named():
     inside = {"starter", "minilm", "local-dir"}  # those that have something stand in its table
-    assert all(f"{prefix}:" in cli.BESIDES for prefix in set(LOADERS) - inside)
+    assert all(f"{prefix}:" in cli_choose.BESIDES for prefix in set(LOADERS) - inside)

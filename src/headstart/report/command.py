@@ -33,6 +33,7 @@ def fit_command(result: Result, out: str) -> str:
     words += _columns(options.get("columns") or {})
     words += ["--seed", str(result.seed)]
     words += ["--offline"] if options.get("offline") else []
+    words += ["--no-history"] if options.get("history") is False else []
     return shlex.join([*words, "--out", out])
 
 

@@ -6,7 +6,7 @@ The schema is documented in docs/result-schema.md; a change that removes or rede
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ class Result:
     - `task`: `{"name", "modality", "kind", "classes", "metric", "higher_is_better", "labels_without_figures"}`.
     - `data`: `{"name", "fingerprint", "examples", "set_aside", "train", "val", "test", "scheme", "groups"}`, where `scheme`
       is `given test`, `held out` or `nested cross-validation`.
-    - `ranking`: candidates, best first: `{"backbone", "score", "low", "high", "domain", "parameters", "licence",
-      "input", "seconds", "chosen", "why"}`.
+    - `ranking`: candidates, best first: `{"backbone", "place", "tied", "places", "chance_of_first", "score", "low", "high",
+      "examples", "scores", "prior", "cut", "cuts", "domain", "parameters", "licence", "input", "seconds", "chosen", "why"}`.
     - `trials`: every finished trial: `{"number", "fold", "role", "backbone", "strategy", "settings",
       "validation": {metric: value}, "seconds", "chosen", "error"}`; `role` is `transfer`, `scratch` or `random-frozen`.
     - `chosen`: `{"backbone", "strategy", "settings", "why", "card"}`.
@@ -39,6 +39,7 @@ class Result:
       "accuracy", "accuracy_low", "accuracy_high", "count"}], "bins_before": [...]}`.
     - `confusion`: `{"classes", "counts": [[int]]}` for one label per example (rows true, columns predicted), else None.
     - `gap`: `{"train", "test", "difference"}`: accuracy on training and on test data.
+    - `foresight`: what was expected of the shipped backbone before training, beside what was found; None without a control.
     - `phases`: `[{"name", "seconds", "peak_mib"}]`; `seed`, `versions`, `options`, `machine` as used.
     """
 
@@ -58,6 +59,7 @@ class Result:
     versions: Mapping[str, str]
     options: Mapping[str, Any]
     machine: Mapping[str, Any]
+    foresight: Mapping[str, Any] | None = None
     schema_version: int = SCHEMA_VERSION
 
     def write(self, path: Path) -> None:
@@ -85,8 +87,8 @@ class Result:
             raise RunError(
                 f"{path}: schema version {version}, this is version {SCHEMA_VERSION}. Use the Headstart that wrote it."
             )
-        known = [item.name for item in fields(cls)]
-        missing = [name for name in known if name not in values]
+        known = [item.name for item in fields(cls) if item.name in values]
+        missing = [item.name for item in fields(cls) if item.default is MISSING and item.name not in values]
         if missing:
             raise RunError(
                 f"{path}: lacks {', '.join(missing)}. Restore it, or run `headstart fit` into another folder."

@@ -173,6 +173,7 @@ def run(
             offline=False,
         ).to_dict(),
         machine={"platform": "Linux-6.1-x86_64", "device": "cpu", "threads": 2, "reduced_precision": "bfloat16"},
+        foresight=FORESIGHT,
         **found,
     )
     audit = audit_of(name, modality, classes, len(truth))
@@ -187,6 +188,19 @@ CHOSEN_WHY = {
     "probe": "backbone frozen, a linear head solved exactly; accuracy 0.941 on validation, the best of 4 transfer trials",
     "partial": "head first, then the last stages; accuracy 0.962 on validation, the best of 4 transfer trials",
 }
+FORESIGHT = {
+    "advice": "partial",
+    "reason": "features fit well (95%), 12 examples per class can sharpen the last stages",
+    "strategy": "partial",
+    "advice_held": True,
+    "forecast": "helped",
+    "chance": 0.91,
+    "difference": 0.12,
+    "low": 0.01,
+    "high": 0.23,
+    "verdict": "helped",
+    "forecast_held": True,
+}
 INPUTS = {"image": "32 px RGB", "text": "128 tokens"}
 SIZES = {"image": "120 to 500 pixels wide, typically 320", "text": "4 to 79 words long, typically 12"}
 
@@ -195,9 +209,18 @@ def ranked(place: int, modality: str, backbone: str, domain: str, score: float) 
     ends = proportion(round(score * 240), 240)
     return {
         "backbone": backbone,
+        "place": place + 1,
+        "tied": False,
+        "places": [place + 1, place + 2],
+        "chance_of_first": 0.9 if place == 0 else 0.1,
         "score": score,
         "low": ends.low,
         "high": ends.high,
+        "examples": 240,
+        "scores": {"ridge": {"value": 0.7, "chance": -0.01, "spread": 0.004}},
+        "prior": {"value": 0.1, "error": 0.29, "sets": 0},
+        "cut": {"stage": "blocks.3", "number": 1, "explained": 0.7, "gain": 0.02, "error": 0.004},
+        "cuts": [{"stage": "stem", "explained": 0.2}, {"stage": "blocks.3", "explained": 0.7}],
         "domain": domain,
         "parameters": 950_000,
         "licence": "Apache-2.0",
