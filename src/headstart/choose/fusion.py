@@ -40,17 +40,22 @@ def fuse(prior_M: Array, evidence_M: Array, share: float) -> Array:
 
 
 def earned_share(cases: Sequence[Case], *, default: float) -> float:
-    """The share of evidence that would have ordered the models of past data sets best; `default` without any.
+    """The share of evidence that past data sets ask for; `default` without any, or where they do not contradict it.
 
-    By mean weighted Kendall τ, and among shares that are equal to within TIE of the best the one nearest to `default`.
-    On a zoo of one kind the prior alone is nearly everything and evidence earns little; where sources differ, an order
-    that holds over data sets does not exist, and evidence earns nearly all.
+    Shares are compared by the mean weighted Kendall τ over the cases. Of those that are within one standard error of the
+    best, paired over the cases, it is the one nearest to `default`: a handful of data sets tells little, and the best share on
+    them alone is often luck. On a zoo of one kind the prior alone is nearly everything and evidence earns little; where sources
+    differ, no order holds over data sets, and evidence earns nearly all.
     """
     if not cases:
         return default
-    taus = [np.mean([_tau(case, share) for case in cases]) for share in SHARES]
-    best = max(taus)
-    close = [share for share, tau in zip(SHARES, taus, strict=True) if tau >= best - TIE]
+    taus_SC = np.array([[_tau(case, share) for case in cases] for share in SHARES])
+    best = int(taus_SC.mean(1).argmax())
+    behind_SC = taus_SC[best] - taus_SC
+    error_S = behind_SC.std(1, ddof=1) / np.sqrt(len(cases)) if len(cases) > 1 else np.zeros(len(SHARES))
+    close = [
+        share for share, behind, error in zip(SHARES, behind_SC.mean(1), error_S, strict=True) if behind <= error + TIE
+    ]
     return float(min(close, key=lambda share: abs(share - default)))
 
 

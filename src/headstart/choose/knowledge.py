@@ -23,7 +23,7 @@ from headstart.models.catalogue import hub_models
 TABLES = Path(__file__).parent / "tables"
 ENOUGH_CASES, ENOUGH_MODELS = 4, 3
 """Past data sets with evidence on so many of the candidates before they decide the weight of evidence by themselves."""
-SHARE_ONE_KIND, SHARE_SEVERAL = 0.1, 0.8
+SHARE_ONE_KIND, SHARE_SEVERAL = 0.05, 0.9
 """The weight of evidence where candidates come from one source, and where they do not; benchmarks/ranking prints why."""
 
 

@@ -1,0 +1,269 @@
+"""How well candidates are ordered: weighted Kendall τ and regret, leave one data set out, beside single scores.
+
+    python benchmarks/ranking/ranking.py                 on this project's own measurements (tables/)
+    python benchmarks/ranking/ranking.py --published     on published tables of a zoo of one kind
+
+Reads tables/truth.jsonl and tables/evidence.json; nothing is trained. What a candidate is worth is the best of its
+strategies, answers of all draws pooled. For each data set the prior is learned from the other data sets alone, and so is the
+share of evidence. Intervals are paired bootstraps over data sets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from truth import rows
+from zoo import IMAGE_SETS, TEXT_SETS
+
+from headstart.choose.fusion import Case, by_rank, earned_share, fuse, weighted_tau
+from headstart.choose.knowledge import SHARE_ONE_KIND, SHARE_SEVERAL
+from headstart.choose.prior import Candidate, Result, strengths
+
+TABLES = Path(__file__).parent / "tables"
+USED = ("ridge", "logme", "knn", "lda")
+SOURCE_ACCURACY = {
+    "mnv2-imagenet-a": 71.8,
+    "mnv2-imagenet-b": 71.8,
+    "mnv1-100": 70.9,
+    "mnv1-075": 68.4,
+    "mnv1-025": 49.8,
+}
+"""ImageNet top-1 in per cent as the architectures' authors state it (Sandler et al. 2018, table 4; Howard et al. 2017, tables
+6 and 7); those trained on something else have none and come last."""
+Order = Callable[[str, str], np.ndarray]
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--published", action="store_true")
+    parser.add_argument("--probe-only", action="store_true", help="worth by the probe alone")
+    chosen = parser.parse_args()
+    if chosen.published:
+        published()
+        return
+    strategies = ("probe",) if chosen.probe_only else ("probe", "partial", "full")
+    for title, sets in (("pictures", IMAGE_SETS), ("texts", TEXT_SETS)):
+        own(title, sets, strategies)
+
+
+def worth(strategies: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Accuracy of the best strategy by data set and candidate, draws pooled."""
+    right: dict[tuple[str, str, str], list[tuple[float, int]]] = defaultdict(list)
+    for row in rows():
+        if row["strategy"] in strategies and "(random)" not in row["backbone"]:
+            right[row["data"], row["backbone"], row["strategy"]].append((row["accuracy"], row["tested"]))
+    best: dict[str, dict[str, float]] = defaultdict(dict)
+    for (data, model, _), found in right.items():
+        value = sum(share * tested for share, tested in found) / sum(tested for _, tested in found)
+        best[data][model] = max(best[data].get(model, 0.0), value)
+    return best
+
+
+class Ground:
+    """The measured ground truth of one modality, and every way to order its candidates."""
+
+    def __init__(self, sets: Sequence[str], strategies: Sequence[str]) -> None:
+        evidence = json.loads((TABLES / "evidence.json").read_text())
+        values = worth(strategies)
+        self.sets = [name for name in sets if name in evidence and evidence[name]["candidates"]]
+        self.models = {
+            name: [model for model in sorted(values[name]) if model in evidence[name]["candidates"]]
+            for name in self.sets
+        }
+        self.worth = {name: np.array([values[name][model] for model in self.models[name]]) for name in self.sets}
+        self.evidence = evidence
+
+    def score(self, kind: str) -> Order:
+        """One score alone, above chance."""
+
+        def order(name: str, draw: str) -> np.ndarray:
+            found = [self.evidence[name]["candidates"][model][draw]["scores"][kind] for model in self.models[name]]
+            return np.array([value - chance for value, chance, _ in found])
+
+        return order
+
+    def prior(self, name: str, without: Sequence[str] = ()) -> np.ndarray:
+        """The prior on one data set, learned from all others but those in `without`."""
+        results = [
+            Result("own", other, model, float(value))
+            for other in self.sets
+            if other != name and other not in without
+            for model, value in zip(self.models[other], self.worth[other], strict=True)
+        ]
+        candidates = [Candidate((model,)) for model in self.models[name]]
+        return np.array([one.value for one in strengths(candidates, results)])
+
+    def cases(self, kinds: Sequence[str], without: str) -> list[Case]:
+        """All other data sets as cases; their priors do not know `without` either."""
+        return [
+            Case(
+                self.prior(other, [without]),
+                np.mean([[self.score(kind)(other, draw) for kind in kinds] for draw in ("0", "1", "2")], axis=0),
+                self.worth[other],
+            )
+            for other in self.sets
+            if other != without
+        ]
+
+    def fused(self, kinds: Sequence[str], shares: Mapping[str, float] | float | None = None) -> Order:
+        """Prior and evidence, the share earned on the other data sets; or given."""
+        if shares is None:
+            shares = {name: earned_share(self.cases(kinds, name), default=SHARE_SEVERAL) for name in self.sets}
+        known = shares
+
+        def order(name: str, draw: str) -> np.ndarray:
+            share = known if isinstance(known, float) else known[name]
+            return fuse(self.prior(name), by_rank(np.array([self.score(kind)(name, draw) for kind in kinds])), share)
+
+        return order
+
+    def measure(self, order: Order) -> tuple[np.ndarray, np.ndarray]:
+        """τ and regret in points by data set, means over draws."""
+        taus, regrets = [], []
+        for name in self.sets:
+            found = [order(name, draw) for draw in ("0", "1", "2")]
+            taus.append(np.mean([weighted_tau(one, self.worth[name]) for one in found]))
+            best = self.worth[name].max()
+            regrets.append(np.mean([100 * (best - self.worth[name][one.argmax()]) for one in found]))
+        return np.array(taus), np.array(regrets)
+
+
+def own(title: str, sets: Sequence[str], strategies: Sequence[str]) -> None:
+    """The table of this project's own measurements."""
+    ground = Ground(sets, strategies)
+    if not ground.sets:
+        return
+    kinds = ("ridge", "logme", "knn", "lda", "h", "nleep")
+    orders: dict[str, Order] = {"headstart": ground.fused(USED)}
+    orders["evidence alone"] = ground.fused(USED, 1.0)
+    orders["prior alone"] = ground.fused(USED, 0.0)
+    orders |= {f"{kind} alone": ground.score(kind) for kind in kinds}
+    orders["source accuracy"] = lambda name, draw: np.array([SOURCE_ACCURACY.get(m, 0.0) for m in ground.models[name]])
+    found = {called: ground.measure(order) for called, order in orders.items()}
+    taus, regrets = found["headstart"]
+    table = Table(
+        title=f"{title}: {len(ground.sets)} data sets, {max(map(len, ground.models.values()))} candidates, worth by {', '.join(strategies)}"
+    )
+    for heading in ("order", "weighted τ", "headstart ahead by", "top-1 regret, points"):
+        table.add_column(heading, justify="left" if heading == "order" else "right", no_wrap=True)
+    for called, (tau, regret) in found.items():
+        ahead = "" if called == "headstart" else interval(taus - tau)
+        table.add_row(called, f"{tau.mean():.3f}", ahead, f"{regret.mean():.2f}")
+    Console(width=110).print(table)
+    print(
+        "by data set:",
+        {name: (round(t, 2), round(r, 2)) for name, t, r in zip(ground.sets, taus, regrets, strict=True)},
+    )
+
+
+def interval(differences: np.ndarray) -> str:
+    """Mean and 95 % bootstrap interval over data sets."""
+    rng = np.random.default_rng(0)
+    means = rng.choice(differences, (4000, len(differences))).mean(1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return f"{differences.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+NAMES = {
+    "Aircraft": "aircraft",
+    "Cars": "cars",
+    "Caltech101": "caltech101",
+    "CIFAR10": "cifar10",
+    "CIFAR100": "cifar100",
+    "DTD": "dtd",
+    "Pet": "pets",
+    "SUN397": "sun397",
+}
+KINDS = ("H-Score", "LEEP", "LogME", "NCE", "NLEEP", "PACTranDirichlet", "GBC", "LFC", "OTCE")
+OURS = ("H-Score", "LogME", "NLEEP")
+"""Those of the published scores that Headstart computes as well."""
+
+
+def published() -> None:
+    """Zoos of one kind: the prior by itself, and what fusing makes of it with published scores."""
+    with (TABLES / "finetuned.csv").open(newline="") as file:
+        facts = list(csv.DictReader(file))
+    table = Table(title="published fine-tuned accuracies: the prior, leave one data set out")
+    for heading in ("zoo", "data sets", "models", "weighted τ"):
+        table.add_column(heading)
+    for zoo in sorted({row["zoo"] for row in facts}):
+        results = [
+            Result(zoo, row["data_set"], row["model"], float(row["accuracy"])) for row in facts if row["zoo"] == zoo
+        ]
+        models = sorted({result.model for result in results})
+        sets = sorted({result.data for result in results})
+        value = {(result.data, result.model): result.value for result in results}
+        taus = [
+            weighted_tau(prior_of(models, results, data), np.array([value[data, model] for model in models]))
+            for data in sets
+        ]
+        table.add_row(zoo, str(len(sets)), str(len(models)), f"{np.mean(taus):.3f}")
+    Console(width=110).print(table)
+    fuse_published(facts)
+
+
+def prior_of(models: Sequence[str], results: Sequence[Result], *without: str) -> np.ndarray:
+    """The prior of models without some data sets."""
+    found = strengths([Candidate((model,)) for model in models], results, without=frozenset(without))
+    return np.array([one.value for one in found])
+
+
+def fuse_published(facts: Sequence[Mapping[str, str]]) -> None:
+    """Ten CNNs on eight data sets: every published score alone, half of it, and with the share it has earned."""
+    with (TABLES / "published_scores.csv").open(newline="") as file:
+        scored = list(csv.DictReader(file))
+    models = sorted({row["Model"] for row in scored})
+    results = [
+        Result("cnn", row["data_set"], row["model"], float(row["accuracy"]))
+        for row in facts
+        if row["zoo"] == "cnn11" and row["model"] in models
+    ]
+    value = {(result.data, result.model): result.value for result in results}
+    sets = sorted(NAMES.values())
+    score = {(NAMES[row["Dataset"]], row["Model"], kind): float(row[kind]) for row in scored for kind in KINDS}
+
+    def evidence(data: str, kinds: Sequence[str]) -> np.ndarray:
+        return np.array([[score[data, model, kind] for model in models] for kind in kinds])
+
+    def truth(data: str) -> np.ndarray:
+        return np.array([value[data, model] for model in models])
+
+    table = Table(
+        title=f"{len(models)} CNNs of one kind on {len(sets)} data sets: weighted τ; prior alone {np.mean([weighted_tau(prior_of(models, results, d), truth(d)) for d in sets]):.3f}"
+    )
+    for heading in ("evidence", "alone", "half and half", "share earned", "fused"):
+        table.add_column(heading)
+    for kinds in [(kind,) for kind in KINDS] + [OURS]:
+        alone = np.mean([weighted_tau(by_rank(evidence(data, kinds)), truth(data)) for data in sets])
+        half = np.mean(
+            [weighted_tau(fuse(prior_of(models, results, d), by_rank(evidence(d, kinds)), 0.5), truth(d)) for d in sets]
+        )
+        taus, shares = [], []
+        for data in sets:
+            cases = [
+                Case(prior_of(models, results, data, other), evidence(other, kinds), truth(other))
+                for other in sets
+                if other != data
+            ]
+            share = earned_share(cases, default=SHARE_ONE_KIND)
+            shares.append(share)
+            taus.append(
+                weighted_tau(fuse(prior_of(models, results, data), by_rank(evidence(data, kinds)), share), truth(data))
+            )
+        table.add_row(
+            " + ".join(kinds), f"{alone:.3f}", f"{half:.3f}", f"{np.mean(shares):.2f}", f"{np.mean(taus):.3f}"
+        )
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    main()
