@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from headstart.errors import DataError
 from headstart.solvers import Array
 
 VERDICTS = ("helped", "same", "hurt", "unclear")
-MARGIN = 0.01
-"""What counts as the same: ±1 point."""
 MOST_SURE = 0.95
-"""No forecast claims more, and `hurt` never more than MOST_SURE_HURT: a lesson from few examples."""
-MOST_SURE_HURT = 0.8
+"""No forecast claims more."""
+STRENGTH = 30.0
+"""How weakly the slopes are held back, as scikit-learn's C."""
+RIDGE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Clues:
     """What is known cheaply: left-out accuracy of a ridge probe on the source's features and on the classical floor's
-    features, the accuracy of guessing, examples and classes, and what of the signal lies before the last stage.
+    features, the accuracy of guessing, and how many examples of how many classes there are.
     """
 
     probe: float
@@ -31,31 +32,26 @@ class Clues:
     classes: int
 
     def vector(self) -> Array:
-        """The clues as the regression takes them."""
-        left = max(1e-3, 1 - self.chance)
-        return np.array(
-            [
-                1.0,
-                (self.probe - self.chance) / left,
-                (self.floor - self.chance) / left,
-                np.log10(self.examples / self.classes),
-            ]
-        )
+        """A one; how far the probe is ahead of the floor, in units of what guessing leaves; and log10 of examples per class.
+
+        From scratch a network needs examples: with few, transfer is ahead even where its probe is not.
+        """
+        ahead = (self.probe - self.floor) / max(1e-3, 1 - self.chance)
+        return np.array([1.0, ahead, np.log10(self.examples / self.classes)])
 
 
 @dataclass(frozen=True, slots=True)
 class Forecaster:
-    """A linear regression of the difference between the best transfer and the best from scratch, in accuracy."""
+    """What past data sets taught. `helped_F`: weights of the log odds that transfer helps; `rest`: how often each other word came
+    up where it did not; `weight_F`, `covariance_FF` and `noise`: a regression of the difference in accuracy.
+    """
 
+    helped_F: Array
+    rest: Mapping[str, float]
     weight_F: Array
     covariance_FF: Array
     noise: float
     cases: int
-
-    def difference(self, clues: Clues) -> tuple[float, float]:
-        """The expected difference (1 is 100 points) and its standard error for a new data set."""
-        vector_F = clues.vector()
-        return float(vector_F @ self.weight_F), float(np.sqrt(self.noise**2 + vector_F @ self.covariance_FF @ vector_F))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,61 +66,72 @@ class Forecast:
 
     def in_words(self) -> str:
         """One careful sentence."""
-        told = f"transfer will probably beat training from scratch by {100 * self.difference:.0f} points"
-        if self.difference < 0:
-            told = f"training from scratch may come out ahead by {-100 * self.difference:.0f} points"
-        if self.word in ("same", "unclear"):
-            told = "whether transfer beats training from scratch cannot be told beforehand"
-        span = f"{100 * self.low:+.0f} to {100 * self.high:+.0f}"
-        return f"{told} ({span}; '{self.word}' with a chance of {self.chances[self.word]:.0%})"
+        span = (
+            f"expected difference {100 * self.difference:+.0f} points, {100 * self.low:+.0f} to {100 * self.high:+.0f}"
+        )
+        helped = self.chances["helped"]
+        if self.word == "helped":
+            return f"transfer beats training from scratch with a chance of about {helped:.0%} ({span})"
+        return f"transfer beats training from scratch with a chance of about {helped:.0%} only ({span})"
 
 
-def learn(clues: list[Clues], differences: Array) -> Forecaster:
-    """Fit the forecaster to past data sets; raises DataError below ten of them. Ridge, so that few cases do not overfit."""
-    if len(clues) < 10 or len(clues) != len(differences):
+def forecast(forecaster: Forecaster, clues: Clues) -> Forecast:
+    """The chances of each verdict. What does not help may hurt, but cheap evidence cannot tell which: the other words get the
+    shares that they had in the past, so that `hurt` is never told as likely.
+    """
+    vector_F = clues.vector()
+    helped = float(np.clip(expit(vector_F @ forecaster.helped_F), 1 - MOST_SURE, MOST_SURE))
+    chances = {"helped": helped, **{name: (1 - helped) * share for name, share in forecaster.rest.items()}}
+    expected = float(vector_F @ forecaster.weight_F)
+    error = float(np.sqrt(forecaster.noise**2 + vector_F @ forecaster.covariance_FF @ vector_F))
+    word = "helped" if helped >= 0.5 else max(forecaster.rest, key=lambda name: forecaster.rest[name])
+    return Forecast(word, chances, expected, max(-1.0, expected - 1.96 * error), min(1.0, expected + 1.96 * error))
+
+
+def learn(
+    clues: Sequence[Clues], differences: Array, verdicts: Sequence[str], sets: Sequence[str], is_real: Sequence[bool]
+) -> Forecaster:
+    """Fit the forecaster to past cases on the data sets named in `sets`.
+
+    `is_real` tells sources from random weights, whose verdicts do not count for the rest. The noise is that of differences on
+    a data set that the regression has not seen. Raises DataError below ten cases, or where transfer helped in all or none of them.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    helped = np.array([word == "helped" for word in verdicts])
+    if (
+        not len(clues) == len(differences) == len(helped) == len(is_real)
+        or len(clues) < 10
+        or helped.all()
+        or not helped.any()
+    ):
         raise DataError(
-            f"forecast: {len(clues)} past cases, {len(differences)} differences. Ten or more of both are needed."
+            f"forecast: {len(clues)} past cases, {helped.sum()} of them helped. Both kinds are needed, ten or more in all."
         )
     rows_CF = np.array([one.vector() for one in clues])
-    penalty_FF = np.diag([0.0] + [RIDGE] * (rows_CF.shape[1] - 1))
-    inverse_FF = np.linalg.inv(rows_CF.T @ rows_CF + penalty_FF)
-    weight_F = inverse_FF @ rows_CF.T @ differences
-    free = max(1, len(clues) - rows_CF.shape[1])
-    noise = float(np.sqrt(((differences - rows_CF @ weight_F) ** 2).sum() / free))
-    return Forecaster(weight_F, noise**2 * inverse_FF, noise, len(clues))
+    model = LogisticRegression(C=STRENGTH).fit(rows_CF[:, 1:], helped)
+    others = [word for word, real in zip(verdicts, is_real, strict=True) if real and word != "helped"]
+    # Half a case more for each word, so that none is impossible.
+    counts = {name: others.count(name) + 0.5 for name in VERDICTS if name != "helped"}
+    rest = {name: count / sum(counts.values()) for name, count in counts.items()}
+    weight_F, inverse_FF = _line(rows_CF, differences)
+    noise = _noise_elsewhere(rows_CF, differences, np.array(sets))
+    helped_F = np.concatenate([model.intercept_, model.coef_[0]])
+    return Forecaster(helped_F, rest, weight_F, noise**2 * inverse_FF, noise, len(clues))
 
 
-RIDGE = 0.1
+def _line(rows_CF: Array, target_C: Array) -> tuple[Array, Array]:
+    inverse_FF = np.linalg.inv(rows_CF.T @ rows_CF + np.diag([0.0, RIDGE, RIDGE]))
+    return np.asarray(inverse_FF @ rows_CF.T @ target_C), np.asarray(inverse_FF)
 
 
-def forecast(forecaster: Forecaster, clues: Clues, *, tested: int) -> Forecast:
-    """The chances of each verdict when `tested` examples will judge.
-
-    The true difference is taken as normal around the regression; what the test then says of it adds the noise of a
-    paired comparison in which about DISCORDANT of the examples are answered differently. Chances are cut at MOST_SURE.
-    """
-    expected, error = forecaster.difference(clues)
-    judge = np.sqrt(DISCORDANT / max(1, tested))
-    points = expected + error * QUANTILES
-    weights = np.full(len(points), 1 / len(points))
-    helped = _normal((points - 1.96 * judge) / judge)
-    hurt = _normal((-points - 1.96 * judge) / judge)
-    room = max(0.0, MARGIN - 1.96 * judge)
-    same = np.maximum(0.0, _normal((room - points) / judge) - _normal((-room - points) / judge)) if room else 0 * points
-    chances = {"helped": float(helped @ weights), "same": float(same @ weights), "hurt": float(hurt @ weights)}
-    chances["hurt"] = min(chances["hurt"], MOST_SURE_HURT)
-    chances = {name: min(chance, MOST_SURE) for name, chance in chances.items()}
-    chances["unclear"] = max(0.0, 1 - sum(chances.values()))
-    word = max(VERDICTS, key=lambda name: chances[name])
-    return Forecast(word, chances, expected, expected - 1.96 * error, expected + 1.96 * error)
-
-
-DISCORDANT = 0.12
-"""Share of the test examples that one of two arms answers right and the other wrong; benchmarks/ranking measures it."""
-QUANTILES = np.array([-1.96, -1.28, -0.84, -0.52, -0.25, 0.0, 0.25, 0.52, 0.84, 1.28, 1.96])
-
-
-def _normal(z: Array) -> Array:
-    from scipy.special import ndtr
-
-    return np.asarray(ndtr(z))
+def _noise_elsewhere(rows_CF: Array, target_C: Array, sets_C: Array) -> float:
+    """Root mean squared error on each data set by the line through all others."""
+    squares = []
+    for name in np.unique(sets_C):
+        own = sets_C == name
+        if own.all():
+            return float(np.std(target_C))
+        weight_F, _ = _line(rows_CF[~own], target_C[~own])
+        squares.append((target_C[own] - rows_CF[own] @ weight_F) ** 2)
+    return float(np.sqrt(np.concatenate(squares).mean()))

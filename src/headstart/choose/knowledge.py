@@ -162,4 +162,5 @@ def forecaster(modality: str) -> Forecaster | None:
     entry = json.loads(path.read_text(encoding="utf-8")).get(modality) if path.is_file() else None
     if entry is None:
         return None
-    return Forecaster(np.array(entry["weight"]), np.array(entry["covariance"]), entry["noise"], entry["cases"])
+    arrays = {name: np.array(entry[name]) for name in ("helped_F", "weight_F", "covariance_FF")}
+    return Forecaster(**arrays, rest=entry["rest"], noise=entry["noise"], cases=entry["cases"])

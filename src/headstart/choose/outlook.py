@@ -91,7 +91,7 @@ def outlook(
     expected = None
     if scene.floor is not None and forecaster is not None:
         clues = Clues(probe, scene.floor, chance, scene.everything, classes)
-        expected = forecast(forecaster, clues, tested=scene.tested)
+        expected = forecast(forecaster, clues)
     return Outlook(portrait, advise(situation), tuple(costs), expected)
 
 
