@@ -12,11 +12,11 @@ import argparse
 import json
 from pathlib import Path
 
-import headstart.choose
 import numpy as np
 from ranking import TABLES, USED, worth
 from zoo import DRAWS, IMAGE_SETS, TEXT_SETS, image_zoo, text_zoo
 
+import headstart.choose
 from headstart.choose.knowledge import names_of
 from headstart.data.audit import audit
 from headstart.data.fingerprint import fingerprint

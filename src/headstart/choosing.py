@@ -15,7 +15,8 @@ from headstart.choose.cost import Way
 from headstart.choose.history import read_history
 from headstart.choose.knowledge import Knowledge, forecaster, knowledge
 from headstart.choose.outlook import Outlook, Scene, floor_accuracy, outlook, sources_map
-from headstart.choose.ranking import Contestant, Dropped, Ranking, rank
+from headstart.choose.ranking import Contestant, Dropped, Ranked, Ranking, rank
+from headstart.choose.stories import KNOWN, SOLVED, known_already, told_apart
 from headstart.data.audit import audit
 from headstart.data.audit_result import Audit
 from headstart.data.dataset import Dataset
@@ -30,7 +31,7 @@ from headstart.models.catalogue import default_candidates
 from headstart.models.resolve import load_backbone
 from headstart.protocols import Clock
 from headstart.prove.metrics import METRICS
-from headstart.runtime import Placement, cache_dir
+from headstart.runtime import Placement, cache_dir, generator
 from headstart.tasks import TASKS
 
 Given = Sequence[str | Path | Backbone]
@@ -199,7 +200,7 @@ def outlooks(material: Material, bench: Workbench, ranking: Ranking, *, control:
     learned = forecaster(material.dataset.modality) if control else None
     found = []
     for one in ranking.candidates:
-        name = next(name for name, backbone in bench.backbones.items() if backbone.card is one.card)
+        name = _name_of(bench, one)
         staged = bench.staged(name)
         known = scene if len(one.rows) == len(rows) else _earlier(scene, bench, one.rows)
         found.append(
@@ -214,6 +215,57 @@ def outlooks(material: Material, bench: Workbench, ranking: Ranking, *, control:
             )
         )
     return found
+
+
+def stories(material: Material, bench: Workbench, ranking: Ranking, ahead: Sequence[Outlook]) -> list[str]:
+    """What to know before trusting the ranking, in sentences: of the first candidate, the floor, and the test inputs."""
+    best, name = ranking.candidates[0], _name_of(bench, ranking.candidates[0])
+    rows, staged, head = ranking.rows, bench.staged(name), bench.backbones[name].source_head
+    told = []
+    if head is not None:
+        known = known_already(head.probabilities(staged.last(rows)), bench.targets[rows], bench.groups[rows])
+        if known >= KNOWN:
+            called = ", ".join(found for found, _ in ahead[0].portrait.called[:2])
+            told.append(
+                f"{best.card.name} knew this before: its own classes ({called}) give the labels away. It may have seen these "
+                "very examples, and figures on them may flatter."
+            )
+    floor = ahead[0].floor
+    if floor is not None and floor >= SOLVED:
+        told.append(
+            f"Transfer is hardly needed: a classical method ({MODALITIES[material.dataset.modality].floor_name}) gets {floor:.0%} of "
+            "the training examples right, each left out."
+        )
+    test = len(bench.items) - len(material.splits.train)
+    if test >= FEWEST_TO_COMPARE:
+        told += _shifted(bench, name, rows, test)
+    return told
+
+
+FEWEST_TO_COMPARE, MOST_TO_COMPARE = 20, 200
+
+
+def _shifted(bench: Workbench, name: str, rows: np.ndarray, test: int) -> list[str]:
+    """Whether the test inputs, whose labels stay locked, look unlike the training examples."""
+    rng = generator(bench.seed, "shift")
+    seen = rng.permutation(rows)[:MOST_TO_COMPARE]
+    first = len(bench.items) - test
+    other = first + rng.permutation(test)[: min(MOST_TO_COMPARE, max(len(seen), FEWEST_TO_COMPARE))]
+    staged = bench.staged(name)
+    staged.take(other)
+    features_ND = np.concatenate([staged.last(seen), staged.last(other)])
+    is_other_N = np.arange(len(features_ND)) >= len(seen)
+    found = told_apart(features_ND, is_other_N, bench.groups[np.concatenate([seen, other])], rng=rng)
+    if not found.is_shift:
+        return []
+    return [
+        f"The test examples look unlike the training examples: features tell them apart (area under the curve {found.auc:.2f}, by "
+        f"chance up to {found.chance:.2f}). Expect less on them than these left-out figures say."
+    ]
+
+
+def _name_of(bench: Workbench, one: Ranked) -> str:
+    return next(name for name, backbone in bench.backbones.items() if backbone.card is one.card)
 
 
 def _earlier(scene: Scene, bench: Workbench, rows: np.ndarray) -> Scene:

@@ -27,6 +27,7 @@ from headstart.choosing import (
     material_of,
     outlooks,
     rank_candidates,
+    stories,
     workbench_of,
 )
 from headstart.data.dataset import Dataset
@@ -124,7 +125,7 @@ def fit(
         run.hold_to(material.fingerprint)
     with run.phase("rank"):
         bench, ranking = choose(material, given, options, placement, run)
-        ahead = foresee(material, bench, ranking, options, run)
+        ahead, told = foresee(material, bench, ranking, options, run)
     with finishing_early(run.clock, run.listener):
         with run.phase("adapt"):
             plan = plan_of(options, run.journal)
@@ -134,7 +135,7 @@ def fit(
             found, tested = prove(material, bench, proved, options, run)
         with run.phase("save"):
             model = saving.save_model(run, bench, final, material)
-        guarded = {"foresight": saving.foresight_of(ranking, ahead, final.trial.spec, found["verdict"])}
+        guarded = {"foresight": saving.foresight_of(ranking, ahead, told, final.trial.spec, found["verdict"])}
         model.result = saving.result_of(
             run, bench, material, ranking, final, trials_run, proved, {**found, **guarded}, options
         )
@@ -168,13 +169,18 @@ def choose(
     return bench, ranking
 
 
-def foresee(material: Material, bench: Workbench, ranking: Ranking, options: Options, run: Run) -> list[Outlook]:
+def foresee(
+    material: Material, bench: Workbench, ranking: Ranking, options: Options, run: Run
+) -> tuple[list[Outlook], list[str]]:
     """What lies ahead of each candidate, on a page beside the report; nothing where no control will be trained."""
     if options.control != "scratch":
-        return []
+        return [], []
     ahead = outlooks(material, bench, ranking, control=True)
-    write_record(run.folder, record_of(material, bench, ranking, ahead, seconds=run.clock.now()), material)
-    return ahead
+    told = stories(material, bench, ranking, ahead)
+    for line in told:
+        run.listener(Said(line, warning=True))
+    write_record(run.folder, record_of(material, bench, ranking, ahead, told, seconds=run.clock.now()), material)
+    return ahead, told
 
 
 def learn(material: Material, bench: Workbench, ranking: Ranking, trials: Sequence[Trial]) -> None:

@@ -60,9 +60,15 @@ class RankResult:
 
 
 def record_of(
-    material: Material, bench: Workbench, ranking: Ranking, ahead: Sequence[Outlook], *, seconds: float
+    material: Material,
+    bench: Workbench,
+    ranking: Ranking,
+    ahead: Sequence[Outlook],
+    told: Sequence[str],
+    *,
+    seconds: float,
 ) -> RankResult:
-    """Everything about a ranking, JSON-ready."""
+    """Everything about a ranking, JSON-ready; `told` is what should be known before trusting it."""
     return RankResult(
         data={
             "name": material.dataset.name,
@@ -78,7 +84,7 @@ def record_of(
             for row, one, found in zip(saving.ranking_of(ranking), ahead, ranking.candidates, strict=True)
         ],
         why=ranking.why(),
-        notes=list(ranking.notes),
+        notes=[*ranking.notes, *told],
         dropped=[asdict(one) for one in ranking.dropped],
         share=ranking.share,
         prior_sha256=ranking.prior_sha256,

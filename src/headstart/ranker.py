@@ -7,7 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from headstart.choosing import Given, known, load_candidates, material_of, outlooks, rank_candidates, workbench_of
+from headstart.choosing import (
+    Given,
+    known,
+    load_candidates,
+    material_of,
+    outlooks,
+    rank_candidates,
+    stories,
+    workbench_of,
+)
 from headstart.data.options import Columns
 from headstart.data.read import read
 from headstart.events import Listener, Said, silent
@@ -54,7 +63,8 @@ def rank(
     ranking = rank_candidates(material, bench, learned=known(history), clock=clock, listener=listener)
     ranking = replace(ranking, dropped=(*lost, *ranking.dropped))
     ahead = outlooks(material, bench, ranking, control=True)
-    record = record_of(material, bench, ranking, ahead, seconds=clock.now())
+    told = stories(material, bench, ranking, ahead)
+    record = record_of(material, bench, ranking, ahead, told, seconds=clock.now())
     if out is not None:
         listener(Said(f"Page: {write_record(Path(out), record, material)}"))
     return record

@@ -174,7 +174,7 @@ def candidate_of(candidate: Ranked) -> dict[str, Any]:
 
 
 def foresight_of(
-    ranking: Ranking, ahead: Sequence[Outlook], shipped: Spec, verdict: Mapping[str, Any] | None
+    ranking: Ranking, ahead: Sequence[Outlook], told: Sequence[str], shipped: Spec, verdict: Mapping[str, Any] | None
 ) -> dict[str, Any] | None:
     """What was foreseen for the backbone that is shipped, beside what was found; None where nothing was foreseen."""
     found = {one.card.name: outlook for one, outlook in zip(ranking.candidates, ahead, strict=False)}.get(
@@ -195,6 +195,7 @@ def foresight_of(
         "high": expected.high if expected else None,
         "verdict": word,
         "forecast_held": expected.word == word if expected and word else None,
+        "notes": list(told),
     }
 
 

@@ -37,14 +37,15 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What was measured: seconds of a forward pass per example, each stage's share of it, the parameters of each stage,
-    and the numbers that its activations hold per example.
+    """What was measured: seconds of a forward pass per example, each stage's share of it, the parameters of each stage, the
+    numbers that its activations hold per example, and the most that one layer of the network holds.
     """
 
     seconds: float
     share_S: tuple[float, ...]
     parameters_S: tuple[int, ...]
     activations_S: tuple[int, ...]
+    largest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +63,28 @@ def measure(backbone: Backbone, prepared: Sequence[Any], placement: Placement) -
     network = for_inference(backbone, placement)
     inputs = to_device(backbone.preprocess.collate(list(prepared[:MEASURED])), placement.torch_device)
     count = min(len(prepared), MEASURED)
-    best: tuple[float, list[float], list[int]] | None = None
+    best: tuple[float, list[float], list[int], int] | None = None
     for _ in range(REPEATS):
         found = _timed(network, inputs)
         best = found if best is None or found[0] < best[0] else best
     assert best is not None
-    total, ends, sizes = best
+    total, ends, sizes, largest = best
     spans = np.maximum(np.diff([0.0, *ends]), 0)
     share = spans / spans.sum() if spans.sum() > 0 else np.full(len(spans), 1 / len(spans))
     parameters = tuple(
         sum(parameter.numel() for module in network.stage_modules(stage) for parameter in module.parameters())
         for stage in network.stages
     )
-    return Speed(total / count, tuple(map(float, share)), parameters, tuple(size // count for size in sizes))
+    return Speed(
+        total / count, tuple(map(float, share)), parameters, tuple(size // count for size in sizes), largest // count
+    )
 
 
-def _timed(network: Backbone, inputs: Any) -> tuple[float, list[float], list[int]]:
-    """Seconds in all, when each stage's last module ended, and the numbers that came out of each stage's leaves."""
-    ends, sizes = [0.0] * len(network.stages), [0] * len(network.stages)
+def _timed(network: Backbone, inputs: Any) -> tuple[float, list[float], list[int], int]:
+    """Seconds in all, when each stage's last module ended, the numbers that came out of each stage's leaves, and the most
+    that came out of one.
+    """
+    ends, sizes, largest = [0.0] * len(network.stages), [0] * len(network.stages), [0]
     handles = []
 
     def note(number: int) -> Any:
@@ -92,6 +97,7 @@ def _timed(network: Backbone, inputs: Any) -> tuple[float, list[float], list[int
         def hook(module: nn.Module, args: Any, output: Any) -> None:
             if isinstance(output, Tensor):
                 sizes[number] += output.numel()
+                largest[0] = max(largest[0], output.numel())
 
         return hook
 
@@ -110,7 +116,7 @@ def _timed(network: Backbone, inputs: Any) -> tuple[float, list[float], list[int
     finally:
         for handle in handles:
             handle.remove()
-    return total, list(np.maximum.accumulate(ends)), sizes
+    return total, list(np.maximum.accumulate(ends)), sizes, largest[0]
 
 
 def predict(speed: Speed, way: Way, *, examples: int, extraction_s: float) -> Cost:
@@ -123,6 +129,7 @@ def predict(speed: Speed, way: Way, *, examples: int, extraction_s: float) -> Co
     moving = sum(speed.share_S[first:]) if way.moving else 0.0
     seconds = extraction_s + way.steps * way.batch * speed.seconds * (1 + BACKWARD * moving)
     weights = sum(speed.parameters_S) + MOVING_COPIES * sum(speed.parameters_S[first:] if way.moving else ())
-    kept = sum(speed.activations_S[first:]) if way.moving else max(speed.activations_S, default=0)
+    # A layer's input and output are there at a time; what is needed for the way back stays.
+    kept = 2 * speed.largest + (sum(speed.activations_S[first:]) if way.moving else 0)
     memory = BYTES_PER_WEIGHT * (weights + way.batch * kept)
     return Cost(way.name, seconds, memory / 2**20)

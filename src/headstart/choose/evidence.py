@@ -145,7 +145,11 @@ def _logme(view: View, targets: Sequence[Array]) -> tuple[list[float], Array | N
     columns = [as_columns(one) for one in targets]
     columns_NM = np.concatenate(columns, axis=1)
     values_PK = log_evidence(view.found.left_Nr, view.found.sigma_r, columns_NM - columns_NM.mean(0))
-    return [float(value) for value in values_PK.reshape(len(columns), -1).mean(1)], None
+    # The evidence has no terms per example; the Gaussian log density of left-out residuals says how it would vary.
+    left = ridge_draws_left_out(view.found, columns[0][None], view.sample.groups_N)[0]
+    squares_NK = (left.predicted_NK - columns[0]) ** 2
+    each_N = (-0.5 * squares_NK / np.maximum(squares_NK.mean(0), 1e-300)).mean(1)
+    return [float(value) for value in values_PK.reshape(len(columns), -1).mean(1)], each_N
 
 
 def _knn(view: View, targets: Sequence[Array]) -> tuple[list[float], Array | None]:

@@ -14,6 +14,8 @@ from headstart.solvers import Array
 VERDICTS = ("helped", "same", "hurt", "unclear")
 MOST_SURE = 0.95
 """No forecast claims more."""
+PER_CLASS = (5.0, 100.0)
+"""Examples per class of the past cases: beyond them nothing was seen, and nothing is extrapolated."""
 STRENGTH = 30.0
 """How weakly the slopes are held back, as scikit-learn's C."""
 RIDGE = 0.1
@@ -37,7 +39,8 @@ class Clues:
         From scratch a network needs examples: with few, transfer is ahead even where its probe is not.
         """
         ahead = (self.probe - self.floor) / max(1e-3, 1 - self.chance)
-        return np.array([1.0, ahead, np.log10(self.examples / self.classes)])
+        per_class = np.clip(self.examples / self.classes, *PER_CLASS)
+        return np.array([1.0, ahead, np.log10(per_class)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,12 +25,15 @@ from headstart.solvers import Array, ridge_left_out, spectrum
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What lies ahead with one candidate. `forecast` is None where no control will be trained."""
+    """What lies ahead with one candidate. `forecast` and `floor` (the classical method's left-out accuracy) are None where no
+    control will be trained.
+    """
 
     portrait: Portrait
     advice: Advice
     costs: tuple[Cost, ...]
     forecast: Forecast | None
+    floor: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ def outlook(
     if scene.floor is not None and forecaster is not None:
         clues = Clues(probe, scene.floor, chance, scene.everything, classes)
         expected = forecast(forecaster, clues)
-    return Outlook(portrait, advise(situation), tuple(costs), expected)
+    return Outlook(portrait, advise(situation), tuple(costs), expected, scene.floor)
 
 
 def guessing(targets: Array) -> tuple[float, int]:

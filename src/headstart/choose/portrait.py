@@ -21,7 +21,7 @@ from headstart.solvers import Array
 
 LOOKED_AT = 16
 """Examples that are passed through once more for what features do not hold."""
-FARTHEST = 6
+FARTHEST = 5
 TOP_CLASSES = 5
 
 

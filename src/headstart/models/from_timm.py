@@ -20,7 +20,7 @@ from headstart.models.backbone import Stage
 from headstart.models.card import SourceCard
 from headstart.models.image_backbone import ImageBackbone, pixels_in_words
 from headstart.models.image_preprocess import ImagePreprocess
-from headstart.models.source_head import find_head
+from headstart.models.source_head import SourceHead, find_head
 from headstart.models.weights import find_weights, fits, load_exactly, read_config, refuse_code, weights_sha256
 
 CROP_MODES = {"center": "shortest", "squash": "exact", "border": "contain"}
@@ -116,10 +116,21 @@ def load_folder(folder: Path, *, spec: str, card: SourceCard | None = None) -> T
     counted = sum(parameter.numel() for parameter in net.parameters())
     card = replace(card, spec=spec, parameters=counted, input=pixels_in_words(preprocess), weights_sha256=digest)
     backbone = TimmBackbone(net, recipe=recipe, preprocess=preprocess, card=card)
-    backbone.source_head = find_head(
-        native, heads, backbone.width, read_config(folder / "config.json").get("label_names") or ()
-    )
+    labels = read_config(folder / "config.json").get("label_names") or ()
+    backbone.source_head = _named(find_head(native, heads, backbone.width, labels), card)
     return backbone
+
+
+IMAGENET_CLASSES = 1000
+
+
+def _named(head: SourceHead | None, card: SourceCard) -> SourceHead | None:
+    """An ImageNet head gets timm's names of its classes where the folder has none."""
+    is_imagenet = any(name.startswith("ImageNet") for name in card.data)
+    if head is None or head.labels or not is_imagenet or len(head.bias_Z) != IMAGENET_CLASSES:
+        return head
+    info: Any = timm.data.ImageNetInfo()  # type: ignore[attr-defined]  # not in timm's __all__
+    return replace(head, labels=tuple(info.index_to_description(number) for number in range(IMAGENET_CLASSES)))
 
 
 def rebuild(description: Mapping[str, Any], folder: Path) -> TimmBackbone:

@@ -57,7 +57,7 @@ def _ahead(result: Mapping[str, Any], width: int) -> list[Line]:
         costs = [rank_words.duration(cost["seconds"]) for cost in entry["outlook"]["costs"]]
         forecast = entry["outlook"]["forecast"]
         told = f"{forecast['word']} {forecast['chances'][forecast['word']]:.0%}" if forecast else "–"
-        rows.append([entry["backbone"], entry["cut"]["stage"], entry["outlook"]["advice"]["strategy"], told, *costs])
+        rows.append([entry["backbone"], rank_words.cut(entry), entry["outlook"]["advice"]["strategy"], told, *costs])
     return [Line(labelled("Ahead", "where to cut, how deep, verdict against scratch, time of a trial"), "strong")] + [
         Line(line, "soft" if number != 1 else "plain") for number, line in enumerate(_columns(rows, width))
     ]

@@ -32,7 +32,8 @@ def headline(result: Mapping[str, Any]) -> str:
         return f"{best['backbone']} is the only candidate: {best['score']:.0%} of the training examples right when left out."
     if level:
         return f"Reuse {best['backbone']}; level with it, as far as {result['data']['looked_at']} examples can tell: {listed(level)}."
-    return f"Reuse {best['backbone']}: it comes first in {best['chance_of_first']:.0%} of resamples of your data."
+    often = "nearly all" if best["chance_of_first"] > 0.99 else f"{best['chance_of_first']:.0%} of"
+    return f"Reuse {best['backbone']}: it comes first in {often} resamples of your data."
 
 
 def place(entry: Mapping[str, Any]) -> str:
@@ -44,6 +45,11 @@ def places(entry: Mapping[str, Any]) -> str:
     """The interval of places."""
     low, high = entry["places"]
     return str(low) if low == high else f"{low}–{high}"
+
+
+def cut(entry: Mapping[str, Any]) -> str:
+    """Where to cut, in words."""
+    return "last stage" if entry["cut"]["number"] == len(entry["cuts"]) - 1 else str(entry["cut"]["stage"])
 
 
 def measure(name: str, value: float) -> str:
