@@ -24,6 +24,7 @@ PACKAGES = {
     "fastai": ("fastai==2.8.12", "timm==1.0.31"),
     "setfit": ("setfit==1.2.0", "sentence-transformers==6.2.0"),
     "autogluon": ("autogluon.multimodal==1.6.3",),
+    "transformer-ranker": ("transformer-ranker==0.2.0",),
 }
 OWN = ("bare",)
 """Rivals made of packages that Headstart needs as well: they run in its environment."""

@@ -195,9 +195,15 @@ def _some(names: list[str], shown: int = 8) -> str:
     return ", ".join(names[:shown]) + (f" and {rest} more" if rest > 0 else "")
 
 
+def _foreseen(result: Result, audit: Audit) -> Caution | None:
+    notes = (result.foresight or {}).get("notes") or []
+    return Caution("Seen before training", " ".join(notes)) if notes else None
+
+
 RULES: tuple[Rule, ...] = (
     _verdict,
     _controls,
+    _foreseen,
     _leaks,
     _conflicts,
     _size,

@@ -51,7 +51,8 @@ def ranking(story: Story) -> View | None:
         for place, (entry, figure) in enumerate(zip(entries, figures, strict=True))
     ]
     why = next((entry["why"] for entry in entries if entry.get("why")), "")
-    return {"scale": scale, "strips": strips, "entries": entries, "why": why}
+    foresight = story.result.foresight
+    return {"scale": scale, "strips": strips, "entries": entries, "why": why, "foresight": foresight}
 
 
 def _source_note(entry: Mapping[str, Any]) -> str:

@@ -200,7 +200,7 @@ FORESIGHT = {
     "high": 0.23,
     "verdict": "helped",
     "forecast_held": True,
-    "notes": ["The test examples look unlike the training examples."],
+    "notes": [],
 }
 INPUTS = {"image": "32 px RGB", "text": "128 tokens"}
 SIZES = {"image": "120 to 500 pixels wide, typically 320", "text": "4 to 79 words long, typically 12"}

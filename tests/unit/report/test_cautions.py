@@ -98,3 +98,10 @@ def test_the_weightiest_comes_first_and_what_changes_no_figure_is_mild():
     found = cautions(sample("tags").result, sample("tags").audit)
     assert found[0].title == "No verdict"
     assert [caution.mild for caution in found] == sorted(caution.mild for caution in found)
+
+
+def test_what_was_seen_before_training_is_told():
+    result = replace(clean(), foresight={"notes": ["The test examples look unlike the training examples."]})
+    (caution,) = cautions(result, CLEAN_AUDIT)
+    assert caution.title == "Seen before training"
+    assert "unlike the training examples" in caution.text
