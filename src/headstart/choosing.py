@@ -222,6 +222,10 @@ def stories(material: Material, bench: Workbench, ranking: Ranking, ahead: Seque
     best, name = ranking.candidates[0], _name_of(bench, ranking.candidates[0])
     rows, staged, head = ranking.rows, bench.staged(name), bench.backbones[name].source_head
     told = []
+    if not any(found.is_signal for one in ranking.candidates for found in one.evidence.scores.values()):
+        told.append(
+            "No source's features say more about these labels than about shuffled ones: look at the labels before anything else."
+        )
     if head is not None:
         known = known_already(head.probabilities(staged.last(rows)), bench.targets[rows], bench.groups[rows])
         if known >= KNOWN:

@@ -34,9 +34,9 @@ def test_no_score_sees_signal_in_random_labels(n, width):
         features = rng.normal(size=(n, width)).astype(np.float32)
         for name, found in above(features, rng.integers(0, 4, n)).items():
             standing[name].append(found.above / max(found.spread, 1e-9))
+            assert not found.is_signal, name
     for name, values in standing.items():
         assert abs(np.mean(values)) < 1.3, name
-        assert max(np.abs(values)) < 5, name
 
 
 @pytest.mark.parametrize("name", LEFT_OUT)

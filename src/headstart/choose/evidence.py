@@ -56,11 +56,12 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A score on the true labels, on permuted ones (mean and standard deviation), and per example where it has one."""
+    """A score on the true labels, on permuted ones (mean, standard deviation, highest), and per example where it has one."""
 
     value: float
     chance: float
     spread: float
+    highest: float
     each_N: Array | None = None
 
     @property
@@ -70,8 +71,8 @@ class Measured:
 
     @property
     def is_signal(self) -> bool:
-        """Whether the score lies above the interval of permuted labels."""
-        return self.above > 2 * self.spread
+        """Whether the score lies above everything that permuted labels gave, with room for those that were not drawn."""
+        return self.value > self.highest + 3 * self.spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def weigh(
             continue
         values, each_N = SCORES[name](view, targets)
         nulls = np.array(values[1:])
-        measured[name] = Measured(values[0], float(nulls.mean()), float(nulls.std(ddof=1)), each_N)
+        measured[name] = Measured(values[0], float(nulls.mean()), float(nulls.std(ddof=1)), float(nulls.max()), each_N)
     cuts, cut = choose_cut(staged_ND, stages, as_columns(sample.targets), sample.groups_N)
     left = ridge_draws_left_out(found, as_columns(sample.targets)[None], sample.groups_N)[0]
     return Evidence(measured, cuts, cut, agreement(left.predicted_NK, sample.targets))

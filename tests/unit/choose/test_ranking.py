@@ -149,7 +149,9 @@ def test_the_same_seed_gives_the_same_standing():
 
 def test_equal_evidence_leaves_the_order_to_the_prior():
     each = np.tile([0.0, 1.0], 50)
-    evidence = [Evidence({"ridge": Measured(0.5, 0.0, 0.01, each)}, (Cut("last", 4, 0.5, 0, 0),), 0, each > 0)] * 2
+    evidence = [
+        Evidence({"ridge": Measured(0.5, 0.0, 0.01, 0.02, each)}, (Cut("last", 4, 0.5, 0, 0),), 0, each > 0)
+    ] * 2
     priors = [Strength(-0.4, 0.01, 5), Strength(0.4, 0.01, 5)]
     found = standings(evidence, priors, np.arange(100), share=0.5, widen=1.0, rng=np.random.default_rng(0))
     assert found[1].place == 1
