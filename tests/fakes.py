@@ -54,7 +54,7 @@ class TinyBackbone(Backbone):
     def forward(self, inputs: Inputs) -> Tensor:
         return self.stage_features(inputs)[-1]
 
-    def stage_features(self, inputs: Inputs) -> list[Tensor]:
+    def stage_features(self, inputs: Inputs, only: Sequence[int] | None = None) -> list[Tensor]:
         assert isinstance(inputs, Tensor)
         state = inputs.to(self.net[0].weight.dtype) / 127.5 - 1
         features = []
@@ -62,7 +62,7 @@ class TinyBackbone(Backbone):
             state = module(state)
             if number in (0, 1, 4):
                 features.append(state.mean((2, 3)))
-        return features
+        return features if only is None else [features[number] for number in only]
 
     def describe(self) -> Mapping[str, Any]:
         return {"family": "test", "name": self.card.name}

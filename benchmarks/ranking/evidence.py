@@ -22,7 +22,9 @@ from headstart.choose.evidence import NEED_SOURCE, SCORES, Sample, weigh
 from headstart.choose.outlook import floor_accuracy, guessing
 from headstart.data.modality import MODALITIES
 from headstart.data.split import inner_folds
+from headstart.features.staged import MOST_STAGES
 from headstart.features.store import Features
+from headstart.models.cut import spaced
 
 TABLE = Path(__file__).parent / "tables" / "evidence.json"
 
@@ -62,9 +64,14 @@ def scores(found: Target, folder: Path, number: int) -> dict[str, Any]:
     pairs = inner_folds(labels_n.tolist(), groups_n.tolist(), k=5, seed=0)
     sample = Sample(labels_n, groups_n, [(np.array(inner), np.array(held_out)) for inner, held_out in pairs])
     wanted = [name for name in SCORES if name not in NEED_SOURCE]
+    ends = np.cumsum(about["widths"])
+    kept = spaced(len(ends), MOST_STAGES)
+    staged_ND = features.take(parts.train)
     evidence = weigh(
-        features.take(parts.train),
-        list(zip(about["stages"], about["widths"], strict=True)),
+        np.concatenate(
+            [staged_ND[:, ends[number] - about["widths"][number] : ends[number]] for number in kept], axis=1
+        ),
+        [(about["stages"][number], about["widths"][number]) for number in kept],
         sample,
         scores=wanted,
         seed=number,

@@ -112,17 +112,17 @@ def key(row: dict[str, Any]) -> tuple[Any, ...]:
 
 def features(found: Target, model: str, backbone: Backbone, work: Path, placement: Placement) -> np.ndarray:
     """Features of all stages side by side (N × D), kept under `work`."""
-    folder = work / "features" / found.name / model
+    folder, every = work / "features" / found.name / model, range(len(backbone.stages))
     if not (folder / "about.json").is_file():
         began = time.monotonic()
         decode = MODALITIES[found.data.modality].decode
-        extract(found.data.items, backbone, decode=decode, placement=placement, folder=folder, every_stage=True)
+        extract(found.data.items, backbone, decode=decode, placement=placement, folder=folder, stages=every)
         seconds = time.monotonic() - began
         widths = [stage.width for stage in backbone.stages]
         about = {"widths": widths, "stages": [stage.name for stage in backbone.stages], "seconds": seconds}
         (folder / "about.json").write_text(json.dumps(about))
         print(f"{found.name} {model}: {len(found.data.items)} examples in {seconds:.1f} s", flush=True)
-    kept = extract(found.data.items, backbone, decode=None, placement=placement, folder=folder, every_stage=True)  # type: ignore[arg-type]
+    kept = extract(found.data.items, backbone, decode=None, placement=placement, folder=folder, stages=every)  # type: ignore[arg-type]
     return kept.take(np.arange(len(kept)))
 
 

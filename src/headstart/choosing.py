@@ -148,7 +148,7 @@ def _named(backbones: Sequence[Backbone]) -> dict[str, Backbone]:
 def contestant(bench: Workbench, name: str) -> Contestant:
     """A backbone of the workbench as the ranking wants it."""
     backbone, staged = bench.backbones[name], bench.staged(name)
-    return Contestant(backbone.card, tuple((stage.name, stage.width) for stage in backbone.stages), staged.take)
+    return Contestant(backbone.card, staged.stages, staged.take)
 
 
 def known(history: bool) -> Knowledge:

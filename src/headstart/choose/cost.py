@@ -16,7 +16,7 @@ from headstart.features.extract import for_inference
 from headstart.models.backbone import Backbone
 from headstart.runtime import Placement
 
-MEASURED = 4
+MEASURED = 2
 """Examples in the batch that is timed: few, because ranking may cost a tenth of the pass over the sample besides."""
 REPEATS = 2
 BACKWARD = 2.0

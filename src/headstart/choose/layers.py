@@ -9,8 +9,6 @@ import numpy as np
 
 from headstart.solvers import Array, ridge_left_out, spectrum
 
-MOST_STAGES = 10
-"""Stages that are compared; of more, evenly spaced ones with the last among them."""
 MOST_EXAMPLES = 400
 """Examples on which they are compared."""
 MEAN = "mean of layers"
@@ -49,8 +47,7 @@ def choose_cut(
     ends = np.cumsum([width for _, width in stages])
     parts = {name: slice(int(end) - width, int(end)) for (name, width), end in zip(stages, ends, strict=True)}
     last_width = stages[-1][1]
-    spaced = np.linspace(0, len(stages) - 1, min(len(stages), MOST_STAGES)).round().astype(int)
-    named = [(stages[i][0], stages[i][1], staged_ND[rows, parts[stages[i][0]]]) for i in spaced]
+    named = [(name, width, staged_ND[rows, parts[name]]) for name, width in stages]
     alike = [name for name, width in stages if width == last_width]
     if len(alike) > 2:
         named.insert(-1, (MEAN, last_width, np.mean([staged_ND[rows, parts[name]] for name in alike], axis=0)))

@@ -19,8 +19,10 @@ from headstart.models.backbone import Backbone
 from headstart.models.text_backbone import TextBackbone
 from headstart.solvers import Array
 
-LOOKED_AT = 16
-"""Examples that are passed through once more for what features do not hold."""
+LOOKED_AT = 64
+"""Texts that are made into tokens once more, for what features do not hold."""
+PASSED = 8
+"""How many examples pass through the network again: ranking may cost a tenth of the pass over the sample besides."""
 FARTHEST = 5
 TOP_CLASSES = 5
 
@@ -59,12 +61,15 @@ def portray(
 ) -> Portrait:
     """The portrait of a backbone by the target's `items` (N) and their last-stage features (N × D).
 
-    LOOKED_AT of the items are decoded and passed through again; all else comes from the features.
+    A few of the items are decoded again, PASSED of them pass through the network; all else comes from the features.
     """
-    some = np.linspace(0, len(items) - 1, min(len(items), LOOKED_AT)).round().astype(int)
+    many = LOOKED_AT if isinstance(backbone, TextBackbone) else PASSED
+    some = np.linspace(0, len(items) - 1, min(len(items), many)).round().astype(int)
     decoded = [decode(items[row]) for row in some]
     prepared = [backbone.preprocess.prepare(raw) for raw in decoded]
-    measures: dict[str, float | None] = {"batch_norm": _batch_norm(backbone, prepared)}
+    measures: dict[str, float | None] = {
+        "batch_norm": _batch_norm(backbone, prepared[:: max(1, len(prepared) // PASSED)][:PASSED])
+    }
     called, far_N, by = _head(backbone, features_ND, measures)
     if reference is not None:
         far_N, by = _reference(features_ND, reference, measures, rng)
@@ -162,7 +167,7 @@ def _bits_per_byte(backbone: TextBackbone, decoded: Sequence[Any], prepared: Seq
     """How many bits a causal language model needs for a byte of the target's texts; less is more familiar."""
     if backbone.next_token_VD is None:
         return {}
-    whole = [_text(raw) for raw, tokens in zip(decoded, prepared, strict=True) if not tokens.truncated]
+    whole = [_text(raw) for raw, tokens in zip(decoded, prepared, strict=True) if not tokens.truncated][:PASSED]
     if not whole:
         return {}
     nats, _ = backbone.next_token_nats(whole)

@@ -29,23 +29,23 @@ def extract(
     decode: Decode,
     placement: Placement,
     folder: Path,
-    every_stage: bool = False,
+    stages: Sequence[int] | None = None,
     listener: Listener = silent,
 ) -> Features:
     """The pooled features (N × D, float32) of `items`, in their order, kept in `folder`.
 
-    With `every_stage` those of all stages stand side by side, first to last, D being the sum of their widths; they
-    come from the same pass. What is already whole in `folder` is read instead of computed. Memory holds one chunk of
+    With `stages` those of the stages with these numbers stand side by side, D being the sum of their widths; they come from
+    the same pass. What is already whole in `folder` is read instead of computed. Memory holds one chunk of
     examples at a time.
     """
     known = Features.open(folder)
     if known is not None and len(known) == len(items):
         return known
-    writer = FeatureWriter(folder, width=_width(backbone, every_stage))
+    writer = FeatureWriter(folder, width=_width(backbone, stages))
     began, done = time.monotonic(), 0
     what = f"features of {backbone.card.name}"
     listener(Progress(what, 0, len(items)))
-    for chunk_ND in feature_chunks(items, backbone, decode=decode, placement=placement, every_stage=every_stage):
+    for chunk_ND in feature_chunks(items, backbone, decode=decode, placement=placement, stages=stages):
         writer.add(chunk_ND)
         done += len(chunk_ND)
         left = (time.monotonic() - began) / done * (len(items) - done)
@@ -54,24 +54,28 @@ def extract(
 
 
 def feature_chunks(
-    items: Sequence[Any], backbone: Backbone, *, decode: Decode, placement: Placement, every_stage: bool = False
+    items: Sequence[Any],
+    backbone: Backbone,
+    *,
+    decode: Decode,
+    placement: Placement,
+    stages: Sequence[int] | None = None,
 ) -> Iterator[np.ndarray]:
-    """Yield features (n × D, float32) chunk by chunk, in the order of `items`; `every_stage` as for `extract`."""
+    """Yield features (n × D, float32) chunk by chunk, in the order of `items`; `stages` as for `extract`."""
     network = for_inference(backbone, placement)
-    run = network.stage_features if every_stage else network
     for chunk in prepared(items, decode, backbone.preprocess, threads=placement.threads):
-        features_ND = np.empty((len(chunk), _width(backbone, every_stage)), dtype=np.float32)
+        features_ND = np.empty((len(chunk), _width(backbone, stages)), dtype=np.float32)
         for rows in by_cost([backbone.preprocess.cost(example) for example in chunk]):
             inputs = backbone.preprocess.collate([chunk[row] for row in rows])
             with torch.inference_mode():
-                output: Any = run(to_device(inputs, placement.torch_device))
-            output_BD = torch.cat([part.float() for part in output], 1) if every_stage else output.float()
-            features_ND[rows] = output_BD.cpu().numpy()
+                moved = to_device(inputs, placement.torch_device)
+                parts = [network(moved)] if stages is None else network.stage_features(moved, stages)
+            features_ND[rows] = torch.cat([part.float() for part in parts], 1).cpu().numpy()
         yield features_ND
 
 
-def _width(backbone: Backbone, every_stage: bool) -> int:
-    return sum(stage.width for stage in backbone.stages) if every_stage else backbone.width
+def _width(backbone: Backbone, stages: Sequence[int] | None) -> int:
+    return backbone.width if stages is None else sum(backbone.stages[number].width for number in stages)
 
 
 def for_inference(backbone: Network, placement: Placement) -> Network:
@@ -92,11 +96,11 @@ def for_inference(backbone: Network, placement: Placement) -> Network:
     return network
 
 
-def address(backbone: Backbone, fingerprint: str, placement: Placement, *, every_stage: bool = False) -> str:
+def address(backbone: Backbone, fingerprint: str, placement: Placement, *, stages: Sequence[int] | None = None) -> str:
     """The content address of a backbone's features for the data with this fingerprint."""
-    stages = [stage.name for stage in backbone.stages] if every_stage else []
+    names = [backbone.stages[number].name for number in stages or ()]
     known = (weights_hash(backbone), repr(backbone.preprocess.to_dict()), fingerprint, str(placement.low))
-    return sha256_text(*known, *stages)
+    return sha256_text(*known, *names)
 
 
 def weights_hash(module: nn.Module) -> str:

@@ -1,4 +1,4 @@
-"""Features of every stage of a backbone for growing sets of examples: each example is passed through once and kept."""
+"""Features of a backbone's stages for growing sets of examples: each example is passed through once and kept."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ from headstart.features.extract import address, extract
 from headstart.features.store import Features
 from headstart.files import sha256_text
 from headstart.models.backbone import Backbone
+from headstart.models.cut import spaced
 from headstart.runtime import Placement
+
+MOST_STAGES = 10
+"""Stages that are kept; of more, evenly spaced ones."""
 
 
 @dataclass(slots=True)
 class Staged:
-    """The features of all stages of `backbone` for the examples in `items`, computed as they are asked for.
+    """The features of the stages of `backbone` for the examples in `items`, computed as they are asked for.
 
     `contents` holds a hash of each item: what was computed for the same examples before, in whatever run, is read from
     `cache`. `seconds` is what computing took here, `computed` for how many examples.
@@ -39,9 +43,14 @@ class Staged:
     _blocks: list[tuple[np.ndarray, Features]] = field(default_factory=list)
 
     @property
-    def widths(self) -> tuple[int, ...]:
-        """The width of each stage."""
-        return tuple(stage.width for stage in self.backbone.stages)
+    def kept(self) -> tuple[int, ...]:
+        """The numbers of the stages that are kept, ascending, the last one of the backbone among them."""
+        return spaced(len(self.backbone.stages), MOST_STAGES)
+
+    @property
+    def stages(self) -> tuple[tuple[str, int], ...]:
+        """Name and width of each stage that is kept."""
+        return tuple((self.backbone.stages[number].name, self.backbone.stages[number].width) for number in self.kept)
 
     def take(self, rows: np.ndarray) -> np.ndarray:
         """Features (n × D) of the examples at `rows`, the stages side by side; what is missing is computed now."""
@@ -63,7 +72,7 @@ class Staged:
 
     def _extract(self, rows: np.ndarray) -> Features:
         data = sha256_text(*(self.contents[row] for row in rows))
-        folder = self.cache / "features" / address(self.backbone, data, self.placement, every_stage=True)
+        folder = self.cache / "features" / address(self.backbone, data, self.placement, stages=self.kept)
         if Features.open(folder) is None:
             began = time.monotonic()
             try:
@@ -80,7 +89,7 @@ class Staged:
             decode=self.decode,
             placement=self.placement,
             folder=folder,
-            every_stage=True,
+            stages=self.kept,
             listener=self.listener,
         )
 
@@ -96,4 +105,4 @@ class Staged:
             if out_ND is None:
                 out_ND = np.empty((len(rows), part_nD.shape[1]), dtype=np.float32)
             out_ND[place[known[here]]] = part_nD
-        return out_ND if out_ND is not None else np.empty((0, sum(self.widths)), dtype=np.float32)
+        return out_ND if out_ND is not None else np.empty((0, sum(width for _, width in self.stages)), dtype=np.float32)

@@ -78,8 +78,11 @@ class Backbone(nn.Module, ABC):
         """The network's own pooled features (B, D), as its family's own pipeline computes them before the head."""
 
     @abstractmethod
-    def stage_features(self, inputs: Inputs) -> list[Tensor]:
-        """Pooled features after every stage, each (B, width of the stage); the last equals `forward`."""
+    def stage_features(self, inputs: Inputs, only: Sequence[int] | None = None) -> list[Tensor]:
+        """Pooled features after every stage, each (B, width of the stage); the last equals `forward`.
+
+        With `only` those of the stages with these numbers, ascending, the last stage among them: pooling takes time.
+        """
 
     @abstractmethod
     def describe(self) -> Mapping[str, Any]:

@@ -63,9 +63,21 @@ def cut(net: nn.Module, run: Callable[[], Tensor], pool: Pool) -> tuple[Stage, .
     return tuple(Stage(draft.name, draft.modules, width) for draft, width in zip(drafts, widths, strict=True))
 
 
+def spaced(count: int, most: int) -> tuple[int, ...]:
+    """The numbers of at most `most` of `count` stages, evenly spaced, the last among them."""
+    return tuple(
+        round(count - 1 - step * (count - 1) / max(1, min(count, most) - 1)) for step in range(min(count, most))
+    )[::-1]
+
+
 @contextmanager
-def watch(net: nn.Module, stages: Sequence[Stage], pool: Pool) -> Iterator[dict[int, Tensor]]:
-    """While open, fill the dict with the pooled output of each stage (by number): of its module that ran last."""
+def watch(
+    net: nn.Module, stages: Sequence[Stage], pool: Pool, only: Sequence[int] | None = None
+) -> Iterator[dict[int, Tensor]]:
+    """While open, fill the dict with the pooled output of each stage but the last (by number): of its module that ran last.
+
+    With `only` no other stages than those are looked at.
+    """
     seen: dict[int, Tensor] = {}
     paths = [path for stage in stages for path in stage.modules]
     handles = []
@@ -79,6 +91,8 @@ def watch(net: nn.Module, stages: Sequence[Stage], pool: Pool) -> Iterator[dict[
         return hook
 
     for number, stage in enumerate(stages[:-1]):
+        if only is not None and number not in only:
+            continue
         own = [path for path in stage.modules if not any(_is_inside(other, path) for other in paths)]
         handles += [net.get_submodule(path).register_forward_hook(keep(number)) for path in own]
     try:

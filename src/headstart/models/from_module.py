@@ -15,6 +15,7 @@ from headstart.files import sha256_text
 from headstart.models.backbone import Backbone, Inputs, Stage
 from headstart.models.card import SourceCard
 from headstart.models.cut import cut, watch
+from headstart.models.image_backbone import mean_of_maps
 
 Prepare = Callable[[Any], Any]
 """From a PIL image (RGB) or a text to an array or tensor without a batch dimension, of the same shape each time."""
@@ -93,11 +94,11 @@ class ModuleBackbone(Backbone):
             )
         return self._pool(output, inputs)
 
-    def stage_features(self, inputs: Inputs) -> list[Tensor]:
+    def stage_features(self, inputs: Inputs, only: Sequence[int] | None = None) -> list[Tensor]:
         """Pooled features after every stage."""
-        with watch(self.net, self.stages, lambda output: self._pool(output, inputs)) as seen:
+        with watch(self.net, self.stages, lambda output: self._pool(output, inputs), only) as seen:
             last = self(inputs)
-        return [*(seen[number] for number in range(len(self.stages) - 1)), last]
+        return [*(seen[number] for number in sorted(seen)), last]
 
     def describe(self) -> dict[str, Any]:
         """Its name alone: the code is the user's."""
@@ -120,7 +121,7 @@ class ModuleBackbone(Backbone):
 
     def _pool(self, output: Tensor, inputs: Inputs) -> Tensor:
         if output.ndim == 4:
-            return output.mean((2, 3))
+            return mean_of_maps(output)
         if output.ndim == 3 and isinstance(inputs, dict):
             mask_BT1 = inputs["attention_mask"][..., None].to(output.dtype)
             return (output * mask_BT1).sum(1) / mask_BT1.sum(1)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from headstart.errors import ModelError
 from headstart.models.backbone import Backbone, Inputs, Stage
@@ -56,11 +58,11 @@ class ImageBackbone(Backbone):
             raise TypeError("an image backbone takes a batch of pictures, not of tokens")
         return self.pooled(self.normalised(inputs))
 
-    def stage_features(self, inputs: Inputs) -> list[Tensor]:
+    def stage_features(self, inputs: Inputs, only: Sequence[int] | None = None) -> list[Tensor]:
         """Pooled features after every stage, from one forward pass."""
-        with watch(self.net, self.stages, self._pool) as seen:
+        with watch(self.net, self.stages, self._pool, only) as seen:
             last = self(inputs)
-        return [*(seen[number] for number in range(len(self.stages) - 1)), last]
+        return [*(seen[number] for number in sorted(seen)), last]
 
     def normalised(self, pixels_B3HW: Tensor) -> Tensor:
         """Pixels from 0 to 255 as the network wants them, in the precision of its weights, channels last if they come so."""
@@ -71,7 +73,7 @@ class ImageBackbone(Backbone):
 
     def _pool(self, activations: Tensor) -> Tensor:
         if activations.ndim == 4:
-            return activations.mean((1, 2) if self._nhwc else (2, 3))
+            return activations.mean((1, 2)) if self._nhwc else mean_of_maps(activations)
         if activations.ndim == 3:
             return activations[:, self._prefix(activations.shape[1]) :].mean(1)
         return activations.flatten(1)
@@ -92,6 +94,16 @@ class ImageBackbone(Backbone):
                 f"{self.card.name}: gives features of shape {tuple(features.shape)}, not one row per picture. Use another model."
             )
         return features
+
+
+def mean_of_maps(maps_BCHW: Tensor) -> Tensor:
+    """The mean over each map (B, C).
+
+    Torch's own mean of bfloat16 maps is not vectorised on a CPU: pooling gives the same numbers up to 25 times faster.
+    """
+    if maps_BCHW.dtype == torch.bfloat16 and maps_BCHW.device.type == "cpu":
+        return functional.avg_pool2d(maps_BCHW, maps_BCHW.shape[2:]).flatten(1)
+    return maps_BCHW.mean((2, 3))
 
 
 def pixels_in_words(preprocess: ImagePreprocess) -> str:

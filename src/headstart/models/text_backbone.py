@@ -107,14 +107,14 @@ class TextBackbone(Backbone):
             raise ModelError(f"{self.card.name}: gives no states per token. Use another model.")
         return self.pooling(hidden_BTD, inputs["attention_mask"])
 
-    def stage_features(self, inputs: Inputs) -> list[Tensor]:
+    def stage_features(self, inputs: Inputs, only: Sequence[int] | None = None) -> list[Tensor]:
         """Pooled features after every stage, from one forward pass; before the last, by the plain mean."""
         if not isinstance(inputs, dict):
             raise TypeError("a text backbone takes a dict of token tensors, not pictures")
         mask_BT = inputs["attention_mask"].float()
-        with watch(self.net, self.stages, lambda hidden_BTD: _mean(hidden_BTD, mask_BT)) as seen:
+        with watch(self.net, self.stages, lambda hidden_BTD: _mean(hidden_BTD, mask_BT), only) as seen:
             last = self(inputs)
-        return [*(seen[number] for number in range(len(self.stages) - 1)), last]
+        return [*(seen[number] for number in sorted(seen)), last]
 
     def next_token_nats(self, texts: Sequence[str]) -> tuple[float, int]:
         """What a causal language model finds surprising: nats in all over the tokens of `texts` after each first one, and
