@@ -6,11 +6,23 @@ import pytest
 import timm
 import torch
 
+from headstart.errors import ModelError, OptionError
 from headstart.features.reference import REFERENCE_FILE, read_reference
 from headstart.files import sha256_file
-from headstart.models.catalogue import default_candidates, models, starters
+from headstart.models.catalogue import (
+    default_candidates,
+    hub_models,
+    models,
+    parameters_of,
+    register,
+    registered,
+    select,
+    starters,
+    unregister,
+)
 from headstart.models.resolve import STARTERS, load_backbone
 from tests.pictures import picture
+from tests.tiny_models import timm_folder
 
 NAMES = ("natural", "glyph")
 
@@ -58,3 +70,50 @@ def test_timm_reads_a_starter_and_computes_the_same(name):
         wanted = net(transform(photo)[None])
         found = backbone(backbone.preprocess.collate([backbone.preprocess.prepare(photo)]))
     torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-3)
+
+
+def test_the_hub_catalogue_is_broad_and_every_figure_names_its_source():
+    cards = hub_models()
+    assert len(cards) >= 60
+    assert {card.modality for card in cards} == {"image", "text", "sound"}
+    assert len({card.spec for card in cards}) == len(cards)
+    for card in cards:
+        assert card.parameters is None or card.parameters > 100_000
+        for figure in card.figures.values():
+            assert isinstance(figure["value"], int | float)
+            assert figure["source"]
+            assert figure["unit"]
+
+
+def test_selecting_keeps_what_fits_and_leaves_out_what_does_not_say():
+    cards = hub_models()
+    small = select(cards, modality="image", task="classification", max_size="6M", licence="Apache-2.0")
+    assert small
+    assert all(card.parameters <= 6_000_000 and card.licence == "apache-2.0" for card in small)
+    assert all(card.licence is not None for card in select(cards, licence="mit"))
+
+
+@pytest.mark.parametrize(("text", "count"), [("30M", 30_000_000), ("1.5b", 1_500_000_000), ("260k", 260_000), ("7", 7)])
+def test_sizes_are_read_as_people_write_them(text, count):
+    assert parameters_of(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "many", "-3M", "0", "1e999", "nan"])
+def test_what_is_no_size_is_an_error(text):
+    with pytest.raises(OptionError, match="--max-size"):
+        parameters_of(text)
+
+
+def test_a_folder_is_registered_once_and_taken_out_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("HEADSTART_DATA", str(tmp_path / "data"))
+    timm_folder(tmp_path / "tiny")
+    for _ in range(2):
+        register(tmp_path / "tiny")
+    assert [card.spec for card in registered()] == [str(tmp_path / "tiny")]
+    assert str(tmp_path / "tiny") in default_candidates("image")
+    unregister(tmp_path / "tiny")
+    assert registered() == []
+    with pytest.raises(ModelError, match="not registered"):
+        unregister(tmp_path / "tiny")
+    with pytest.raises(ModelError, match="not a folder"):
+        register(tmp_path / "nowhere")
