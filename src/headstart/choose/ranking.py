@@ -93,7 +93,11 @@ class Ranking:
             others = [one.card.name for one in self.candidates[1:] if one.standing.place == best.standing.place]
             tail = f"; level with {_listed(others)}" if others else ""
             return f"{told}, against {second.score.value:.1%} with {second.card.name}{tail}"
-        return f"{told}, clearly ahead of {second.card.name} with {second.score.value:.1%}"
+        often = "nearly all" if best.standing.chance_of_first > 0.99 else f"{best.standing.chance_of_first:.0%} of"
+        return (
+            f"{told}, against {second.score.value:.1%} with {second.card.name}; all scores and the prior together put it first in "
+            f"{often} resamples"
+        )
 
 
 def rank(
