@@ -156,13 +156,17 @@ def own(title: str, sets: Sequence[str], strategies: Sequence[str]) -> None:
     for heading in ("order", "weighted τ", "headstart ahead by", "top-1 regret, points"):
         table.add_column(heading, justify="left" if heading == "order" else "right", no_wrap=True)
     for called, (tau, regret) in found.items():
-        ahead = "" if called == "headstart" else interval(taus - tau)
-        table.add_row(called, f"{tau.mean():.3f}", ahead, f"{regret.mean():.2f}")
+        told = bool(np.isfinite(tau).all())  # an order that is all ties is none
+        ahead = "" if called == "headstart" or not told else interval(taus - tau)
+        table.add_row(called, f"{tau.mean():.3f}" if told else "–", ahead, f"{regret.mean():.2f}" if told else "–")
     Console(width=110).print(table)
-    print(
-        "by data set:",
-        {name: (round(t, 2), round(r, 2)) for name, t, r in zip(ground.sets, taus, regrets, strict=True)},
+    curve = {share: ground.measure(ground.fused(USED, share)) for share in (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)}
+    told_curve = ", ".join(
+        f"{share}: {tau.mean():.3f} and {regret.mean():.2f}" for share, (tau, regret) in curve.items()
     )
+    print(f"τ and regret by share of evidence: {told_curve}")
+    by_set = ", ".join(f"{name} {t:.2f} and {r:.2f}" for name, t, r in zip(ground.sets, taus, regrets, strict=True))
+    print(f"by data set: {by_set}")
 
 
 def interval(differences: np.ndarray) -> str:

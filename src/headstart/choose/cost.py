@@ -58,11 +58,17 @@ class Way:
     batch: int = 32
 
 
-def measure(backbone: Backbone, prepared: Sequence[Any], placement: Placement) -> Speed:
-    """Time a forward pass over at most MEASURED prepared examples, stage by stage; the fastest of REPEATS counts."""
+def measure(
+    backbone: Backbone, prepared: Sequence[Any], placement: Placement, *, per_example_s: float | None = None
+) -> Speed:
+    """Time a forward pass over a few prepared examples, stage by stage; the fastest of REPEATS counts.
+
+    `per_example_s`, where it is known, is what extracting features took: of large batches, and so nearer to training than
+    MEASURED examples are. Without it all of `prepared` are passed.
+    """
     network = for_inference(backbone, placement)
-    inputs = to_device(backbone.preprocess.collate(list(prepared[:MEASURED])), placement.torch_device)
-    count = min(len(prepared), MEASURED)
+    count = len(prepared) if per_example_s is None else min(len(prepared), MEASURED)
+    inputs = to_device(backbone.preprocess.collate(list(prepared[:count])), placement.torch_device)
     best: tuple[float, list[float], list[int], int] | None = None
     for _ in range(REPEATS):
         found = _timed(network, inputs)
