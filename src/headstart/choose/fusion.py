@@ -42,7 +42,7 @@ def fuse(prior_M: Array, evidence_M: Array, share: float) -> Array:
 def earned_share(cases: Sequence[Case], *, default: float) -> float:
     """The share of evidence that past data sets ask for; `default` without any, or where they do not contradict it.
 
-    Shares are compared by the mean weighted Kendall τ over the cases. Of those that are within one standard error of the
+    Shares are compared by the mean weighted Kendall τ over the cases. Of those that are within SURE standard errors of the
     best, paired over the cases, it is the one nearest to `default`: a handful of data sets tells little, and the best share on
     them alone is often luck. On a zoo of one kind the prior alone is nearly everything and evidence earns little; where sources
     differ, no order holds over data sets, and evidence earns nearly all.
@@ -54,12 +54,15 @@ def earned_share(cases: Sequence[Case], *, default: float) -> float:
     behind_SC = taus_SC[best] - taus_SC
     error_S = behind_SC.std(1, ddof=1) / np.sqrt(len(cases)) if len(cases) > 1 else np.zeros(len(SHARES))
     close = [
-        share for share, behind, error in zip(SHARES, behind_SC.mean(1), error_S, strict=True) if behind <= error + TIE
+        share
+        for share, behind, error in zip(SHARES, behind_SC.mean(1), error_S, strict=True)
+        if behind <= SURE * error + TIE
     ]
     return float(min(close, key=lambda share: abs(share - default)))
 
 
-TIE = 1e-9
+SURE, TIE = 2.0, 1e-9
+"""Standard errors by which past data sets must contradict the default; and what rounding may do."""
 
 
 def weighted_tau(order_M: Array, worth_M: Array) -> float:
