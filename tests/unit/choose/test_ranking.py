@@ -242,3 +242,26 @@ def test_sources_of_one_kind_are_told_from_several():
     assert not one_kind([card("a", data=("ImageNet-1k",)), card("b", data=("LAION-2B",))])
     assert not one_kind([card("a"), card("b")])
     assert names_of(card("a", weights_sha256="abc")) == ("abc", "test:a", "a")
+
+
+class Ticking:
+    """A clock with time for so many looks at it."""
+
+    def __init__(self, looks):
+        self.looks = looks
+
+    def now(self):
+        return 0.0
+
+    def seconds_left(self):
+        self.looks -= 1
+        return float(max(0, self.looks))
+
+
+def test_who_was_not_looked_at_in_time_is_dropped_and_the_first_always_counts():
+    labels = labels_of(80)
+    contestants = [contestant(name, 0.5, labels, seed=seed) for seed, name in enumerate(("one", "two", "three"))]
+    found = ranked(contestants, labels, clock=Ticking(1))
+    assert [one.card.name for one in found.candidates] == ["one"]
+    assert [one.name for one in found.dropped] == ["two", "three"]
+    assert all("--budget" in one.reason for one in found.dropped)
