@@ -133,8 +133,8 @@ MOST_TIMED = 8
 def sources_map(features: Sequence[Array], targets: Array) -> Array:
     """Places on a plane (1 + M, 2): the target at the origin, then M backbones by their features of the same examples.
 
-    Distance is 1 − centred kernel alignment, to the labels for the target: near it lie sources that already group its examples
-    as its labels do.
+    Distance is 1 − centred kernel alignment (Kornblith et al. 2019, eq. 2), to the labels for the target: near it lie sources
+    that already group its examples as its labels do.
     """
     grams = [_unit_gram(as_columns(targets)), *(_unit_gram(one.astype(np.float64)) for one in features)]
     likeness_MM = np.array([[float((one * other).sum()) for other in grams] for one in grams])

@@ -119,21 +119,6 @@ def coverage(features_ND: Array, source: Source) -> float:
     return float((source.distance(features_ND) <= MARGIN).mean())
 
 
-def alignment(one_ND: Array, other_ND: Array) -> float:
-    """Centred kernel alignment of two representations of the same N examples, 0 to 1.
-
-    Source: Kornblith et al. 2019, eq. 2, linear kernel.
-    """
-    one_ND, other_ND = one_ND - one_ND.mean(0), other_ND - other_ND.mean(0)
-    cross = np.linalg.norm(one_ND.T @ other_ND) ** 2
-    own = np.linalg.norm(_gram(one_ND)) * np.linalg.norm(_gram(other_ND))
-    return float(cross / own) if own > 0 else 0.0
-
-
-def _gram(rows_ND: Array) -> Array:
-    return np.asarray(rows_ND @ rows_ND.T if len(rows_ND) <= rows_ND.shape[1] else rows_ND.T @ rows_ND)
-
-
 def flat_map(distance_MM: Array) -> Array:
     """Places (M × 2) of M things on a plane, their distances kept as well as a plane allows: classical scaling.
 

@@ -17,7 +17,7 @@ from headstart.choose.forecast import MOST_SURE, Clues, forecast, learn
 from headstart.choose.knowledge import forecaster
 from headstart.choose.outlook import floor_accuracy, guessing, sources_map
 from headstart.choose.portrait import portray
-from headstart.choose.similarity import alignment, coverage, energy, flat_map, gaussian_kl, source_of
+from headstart.choose.similarity import coverage, energy, flat_map, gaussian_kl, source_of
 from headstart.choose.stories import known_already, told_apart
 from headstart.errors import DataError
 from headstart.features.reference import low_rank_moments
@@ -47,14 +47,6 @@ def test_equal_gaussians_do_not_diverge_and_dead_channels_are_left_out():
 
 def test_energy_is_low_for_what_the_head_is_sure_of():
     assert energy(np.array([[9.0, 0.0]]))[0] < energy(np.array([[0.5, 0.0]]))[0]
-
-
-def test_alignment_is_one_for_turned_features_and_low_for_others():
-    rng = np.random.default_rng(0)
-    features = rng.normal(size=(80, 6))
-    turn, _ = np.linalg.qr(rng.normal(size=(6, 6)))
-    assert alignment(features, 3 * features @ turn + 1) == pytest.approx(1)
-    assert alignment(features, rng.normal(size=(80, 6))) < 0.3
 
 
 def test_a_map_keeps_distances_that_fit_on_a_plane():
