@@ -163,4 +163,6 @@ def forecaster(modality: str) -> Forecaster | None:
     if entry is None:
         return None
     arrays = {name: np.array(entry[name]) for name in ("helped_F", "weight_F", "covariance_FF")}
-    return Forecaster(**arrays, rest=entry["rest"], noise=entry["noise"], cases=entry["cases"])
+    total = sum(entry["rest"].values())  # written with four digits
+    rest = {name: share / total for name, share in entry["rest"].items()}
+    return Forecaster(**arrays, rest=rest, noise=entry["noise"], cases=entry["cases"])
