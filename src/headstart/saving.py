@@ -134,13 +134,17 @@ def data_of(material: Material) -> dict[str, Any]:
 def ranking_of(ranking: Ranking) -> list[dict[str, Any]]:
     """The ranking as rows."""
     return [
-        {**candidate_of(candidate), "chosen": position == 0, "why": ranking.why() if position == 0 else ""}
+        {
+            **candidate_of(candidate, ranking.prior_sha256),
+            "chosen": position == 0,
+            "why": ranking.why() if position == 0 else "",
+        }
         for position, candidate in enumerate(ranking.candidates)
     ]
 
 
-def candidate_of(candidate: Ranked) -> dict[str, Any]:
-    """One candidate as a row."""
+def candidate_of(candidate: Ranked, prior_sha256: str) -> dict[str, Any]:
+    """One candidate as a row; `prior_sha256` is the hash of what the prior was learned from."""
     standing, cut = candidate.standing, candidate.evidence.cuts[candidate.evidence.cut]
     return {
         "backbone": candidate.card.name,
@@ -156,7 +160,12 @@ def candidate_of(candidate: Ranked) -> dict[str, Any]:
             name: {"value": found.value, "chance": found.chance, "spread": found.spread}
             for name, found in candidate.evidence.scores.items()
         },
-        "prior": {"value": candidate.prior.value, "error": candidate.prior.error, "sets": candidate.prior.sets},
+        "prior": {
+            "value": candidate.prior.value,
+            "error": candidate.prior.error,
+            "sets": candidate.prior.sets,
+            "sha256": prior_sha256,
+        },
         "cut": {
             "stage": cut.name,
             "number": candidate.evidence.cut,
