@@ -15,7 +15,7 @@ from headstart.choose.cost import Way
 from headstart.choose.history import read_history
 from headstart.choose.knowledge import Knowledge, forecaster, knowledge
 from headstart.choose.outlook import Outlook, Scene, floor_accuracy, outlook, sources_map
-from headstart.choose.ranking import Contestant, Dropped, Ranked, Ranking, rank
+from headstart.choose.ranking import Contestant, Dropped, Ranking, rank
 from headstart.choose.stories import KNOWN, SOLVED, known_already, told_apart
 from headstart.data.audit import audit
 from headstart.data.audit_result import Audit
@@ -138,10 +138,15 @@ def workbench_of(
 
 
 def _named(backbones: Sequence[Backbone]) -> dict[str, Backbone]:
-    """Backbones by the name on their card; of two with one name the second goes by its spec."""
+    """Backbones by the name on their card; of two with one name the later ones are named by their spec, on the card too.
+
+    Trials, ranking and journal all go by the card's name. One that is given twice counts once.
+    """
     named: dict[str, Backbone] = {}
     for backbone in backbones:
-        named[backbone.card.name if backbone.card.name not in named else backbone.card.spec] = backbone
+        if backbone.card.name in named and backbone.card.spec != named[backbone.card.name].card.spec:
+            backbone.card = replace(backbone.card, name=backbone.card.spec)
+        named.setdefault(backbone.card.name, backbone)
     return named
 
 
@@ -200,7 +205,7 @@ def outlooks(material: Material, bench: Workbench, ranking: Ranking, *, control:
     learned = forecaster(material.dataset.modality) if control else None
     found = []
     for one in ranking.candidates:
-        name = _name_of(bench, one)
+        name = one.card.name
         staged = bench.staged(name)
         known = scene if len(one.rows) == len(rows) else _earlier(scene, bench, one.rows)
         found.append(
@@ -219,7 +224,7 @@ def outlooks(material: Material, bench: Workbench, ranking: Ranking, *, control:
 
 def stories(material: Material, bench: Workbench, ranking: Ranking, ahead: Sequence[Outlook]) -> list[str]:
     """What to know before trusting the ranking, in sentences: of the first candidate, the floor, and the test inputs."""
-    best, name = ranking.candidates[0], _name_of(bench, ranking.candidates[0])
+    best, name = ranking.candidates[0], ranking.candidates[0].card.name
     rows, staged, head = ranking.rows, bench.staged(name), bench.backbones[name].source_head
     told = []
     if not any(found.is_signal for one in ranking.candidates for found in one.evidence.scores.values()):
@@ -268,10 +273,6 @@ def _shifted(bench: Workbench, name: str, rows: np.ndarray, test: int) -> list[s
     ]
 
 
-def _name_of(bench: Workbench, one: Ranked) -> str:
-    return next(name for name, backbone in bench.backbones.items() if backbone.card is one.card)
-
-
 def _earlier(scene: Scene, bench: Workbench, rows: np.ndarray) -> Scene:
     """The scene of a candidate that was left out after the first look."""
     return replace(scene, items=[bench.items[row] for row in rows], targets=bench.targets[rows])
@@ -293,11 +294,11 @@ def ways(bench: Workbench, name: str, examples: int) -> list[Way]:
 
 
 INNER_FOLDS = 4
+"""Folds of a search's own rows."""
 
 
 def placed_on_map(bench: Workbench, ranking: Ranking) -> np.ndarray:
     """The target (first) and the candidates that were looked at in full, on a plane."""
     whole = [one for one in ranking.candidates if len(one.rows) == len(ranking.rows)]
-    names = {id(backbone.card): name for name, backbone in bench.backbones.items()}
-    features = [bench.staged(names[id(one.card)]).last(ranking.rows) for one in whole]
+    features = [bench.staged(one.card.name).last(ranking.rows) for one in whole]
     return sources_map(features, bench.targets[ranking.rows])

@@ -20,6 +20,7 @@ from headstart.choose.history import entry_of, is_off, remember
 from headstart.choose.outlook import Outlook
 from headstart.choose.ranking import Ranking
 from headstart.choosing import (
+    INNER_FOLDS,
     Given,
     Material,
     known,
@@ -251,9 +252,6 @@ def adapt(
     best = winner(last, "transfer", bench)
     assert best is not None
     return proved, Final(best, refit_winner(best, everything, bench), temperature(best)), [*trials, *last]
-
-
-INNER_FOLDS = 4
 
 
 def outer_splits(material: Material, bench: Workbench) -> list[Outer]:

@@ -69,11 +69,12 @@ class Knowledge:
         cases = []
         pasts = self._others(without)
         for past in pasts:
-            known = [(card, name) for card in cards for name in names_of(card) if name in past.scores][:64]
+            found = [(card, [name for name in names_of(card) if name in past.scores]) for card in cards]
+            known = [(card, names[0]) for card, names in found if names]
             kinds = set.intersection(*(set(past.scores[name]) for _, name in known)) if known else set()
             if len(known) < ENOUGH_MODELS or not kinds:
                 continue
-            rest = [other for other in pasts if other.data != past.data]
+            rest = [other for other in pasts if other.data != past.data and not _same(other, past)]
             results = [Result(one.zoo, one.data, model, value) for one in rest for model, value in one.worth.items()]
             prior = strengths(
                 [Candidate(names_of(card), traits_of(card)) for card, _ in known], results, traits=self.traits
@@ -86,6 +87,10 @@ class Knowledge:
                 )
             )
         return cases
+
+
+def _same(one: Past, other: Past) -> bool:
+    return one.fingerprint is not None and one.fingerprint == other.fingerprint
 
 
 def names_of(card: SourceCard) -> tuple[str, ...]:

@@ -28,20 +28,20 @@ FIRST_LOOK = 256
 HOPELESS = 0.02
 """Who comes first in fewer of the draws after the first look is not looked at again."""
 FOLDS = 5
+NO_TIME = "no time was left to look at it. Give a larger --budget."
 SCORES = ("ridge", "knn", "lda", "logme")
 """The evidence that is gathered; benchmarks/ranking compares other choices."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A backbone to rank: its card, its stages (name, width), and how to get features (n × ΣD) and source probabilities
-    (n × Z, or None where it has no source head) of training examples.
+    """A backbone to rank: its card, whose name is its own, its stages (name, width), and how to get features (n × ΣD) of
+    training examples.
     """
 
     card: SourceCard
     stages: tuple[tuple[str, int], ...]
     features: Callable[[Array], Array]
-    source: Callable[[Array], Array | None] = lambda rows: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +125,16 @@ def rank(
     alive, dropped, behind = list(contestants), [], []
     ranked: list[Ranked] = []
     for number, look in enumerate(looks):
+        earlier = {one.card.name: one for one in ranked}
         ranked, lost = _look(alive, look, targets, groups_N, knowledge, fingerprint, clock, seed, listener)
-        dropped += lost
+        # Who had a first look and no time for the second is behind, not unknown.
+        behind += [earlier[one.name] for one in lost if one.name in earlier and one.reason == NO_TIME]
+        dropped += [one for one in lost if one.name not in earlier or one.reason != NO_TIME]
         if number < len(looks) - 1 and len(ranked) > 2:
             hopeful = _hopeful(ranked)
             behind += [one for one in ranked if one.card.name not in hopeful]
-            alive = [one for one in alive if one.card.name in hopeful]
+            place = {one.card.name: position for position, one in enumerate(ranked)}
+            alive = sorted((one for one in alive if one.card.name in hopeful), key=lambda one: place[one.card.name])
             if len(behind):
                 listener(Said(f"After {len(look)} examples {len(behind)} of {len(ranked)} candidates are left out."))
         if clock is not None and clock.seconds_left() <= 0:
@@ -182,17 +186,16 @@ def _look(
     dropped: list[Dropped] = []
     for contestant in contestants:
         if weighed and clock is not None and clock.seconds_left() <= 0:
-            dropped.append(Dropped(contestant.card.name, "no time was left to look at it. Give a larger --budget."))
+            dropped.append(Dropped(contestant.card.name, NO_TIME))
             continue
         began = time.monotonic()
         try:
-            staged_ND, source_NZ = contestant.features(rows), contestant.source(rows)
+            staged_ND = contestant.features(rows)
             found = weigh(
                 staged_ND,
                 contestant.stages,
                 Sample(seen, groups_n, folds),
                 scores=SCORES,
-                source_NZ=source_NZ,
                 seed=seed,
             )
         except (HeadstartError, MemoryError, FloatingPointError, RuntimeError, np.linalg.LinAlgError) as error:

@@ -27,11 +27,14 @@ def known_already(source_NZ: Array, targets: Array, groups_N: Array) -> float:
         return 0.0
     hot_NK = as_columns(targets)
     own_N = np.unique(groups_N, return_inverse=True)[1]
-    sums_GZK = np.zeros((own_N.max() + 1, source_NZ.shape[1] * hot_NK.shape[1]))
-    np.add.at(sums_GZK, own_N, (source_NZ[:, :, None] * hot_NK[:, None, :]).reshape(len(targets), -1))
-    joint_NZK = (sums_GZK.sum(0) - sums_GZK[own_N]).reshape(len(targets), source_NZ.shape[1], -1)
-    given_NZK = joint_NZK / np.maximum(joint_NZK.sum(2, keepdims=True), 1e-9)
-    right = float(((source_NZ[:, :, None] * given_NZK).sum(1).argmax(1) == targets).mean())
+    sums_GZ = np.zeros((own_N.max() + 1, source_NZ.shape[1]))
+    np.add.at(sums_GZ, own_N, source_NZ)
+    share_NZ = source_NZ / np.maximum(source_NZ.sum(0) - sums_GZ[own_N], 1e-9)
+    score_NK = share_NZ @ (source_NZ.T @ hot_NK)
+    order_N = np.argsort(own_N, kind="stable")
+    for rows in np.split(order_N, np.cumsum(np.bincount(own_N))[:-1]):
+        score_NK[rows] -= (share_NZ[rows] @ source_NZ[rows].T) @ hot_NK[rows]  # what the group itself put in
+    right = float((score_NK.argmax(1) == targets).mean())
     chance = float(hot_NK.mean(0).max())
     return (right - chance) / max(1e-9, 1 - chance)
 

@@ -224,3 +224,15 @@ def test_a_head_is_found_only_where_it_reads_the_features():
     assert found.probabilities(np.ones((2, 8))).sum(1) == pytest.approx([1, 1])
     assert find_head(tensors, ("other",), 8) is None
     assert find_head(tensors, ("fc",), 8, ("only one",)).labels == ()
+
+
+def test_giving_the_labels_away_is_counted_without_ones_own_group():
+    rng = np.random.default_rng(0)
+    source, labels, groups = rng.dirichlet(np.ones(6), 50), rng.integers(0, 3, 50), rng.integers(0, 20, 50)
+    right = 0
+    for i in range(50):
+        others = groups != groups[i]
+        joint = np.array([source[others & (labels == k)].sum(0) for k in range(3)])
+        right += (source[i] @ (joint / joint.sum(0)).T).argmax() == labels[i]
+    chance = np.bincount(labels).max() / 50
+    assert known_already(source, labels, groups) == pytest.approx((right / 50 - chance) / (1 - chance))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -265,3 +267,29 @@ def test_who_was_not_looked_at_in_time_is_dropped_and_the_first_always_counts():
     assert [one.card.name for one in found.candidates] == ["one"]
     assert [one.name for one in found.dropped] == ["two", "three"]
     assert all("--budget" in one.reason for one in found.dropped)
+
+
+def test_who_had_a_first_look_only_comes_behind_and_is_not_dropped():
+    labels = labels_of(700)
+    looks = {name: [] for name in ("poor", "worse", "near", "best")}
+    strong = {"best": 1.0, "near": 0.9, "poor": 0.05, "worse": 0.0}
+    contestants = [contestant(name, strong[name], labels, seed=n, seen=looks[name]) for n, name in enumerate(looks)]
+    # Three looks after the first at 256, one check after them all: then the best alone is looked at again.
+    found = ranked(contestants, labels, clock=Ticking(5))
+    assert found.dropped == ()
+    assert found.candidates[0].card.name == "best"
+    assert looks["best"] == [FIRST_LOOK, 700]
+    assert looks["near"] == [FIRST_LOOK]
+    assert {one.card.name for one in found.candidates} == set(looks)
+
+
+def test_a_past_run_on_a_shipped_data_set_is_not_its_own_witness():
+    shipped = [
+        past(f"set {n}", {"a": 1.0, "b": 0.5, "c": 0.0}, f"print {n}", {m: {"ridge": 0.1} for m in "abc"})
+        for n in range(2)
+    ]
+    again = past("print 0", {"a": 0.0, "b": 0.5, "c": 1.0}, "print 0")
+    known = Knowledge((*shipped, again), {}, "x")
+    cards = [card(name) for name in "abc"]
+    first, _ = known._cases([replace(one, spec=one.name) for one in cards], "none")
+    assert first.prior_M[0] > first.prior_M[2]
