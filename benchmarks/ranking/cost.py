@@ -21,15 +21,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from zoo import image_zoo, target
+from zoo import image_zoo, target, text_zoo
 
-from headstart.choose.cost import MEASURED, REPEATS, measure, predict
+from headstart.choose.cost import predict
 from headstart.choose.evidence import Sample, weigh
-from headstart.choose.portrait import PASSED
-from headstart.choose.ranking import SCORES
+from headstart.choose.profile import PASSED, profile
+from headstart.choose.ranking import LARGEST_SAMPLE, SCORES
 from headstart.choosing import Way
 from headstart.data.modality import MODALITIES
 from headstart.data.split import inner_folds
+from headstart.features.batches import by_cost
 from headstart.features.extract import for_inference
 from headstart.features.staged import MOST_STAGES
 from headstart.models.cut import spaced
@@ -49,18 +50,23 @@ def main() -> None:
     pictures = target(chosen.data, "hymenoptera").data.items[:EXAMPLES]
     for name in ("mnv2-imagenet-b", "mnv1-025", "natural"):
         passes(name, zoo[name](), pictures)
+    texts = target(chosen.data, "trec6").data.items[:EXAMPLES]
+    passes("minilm", text_zoo(chosen.weights)["minilm"](), texts)
     for widths in ((16, 24, 32, 64, 96, 160, 320, 1280), (384,) * 7, (768,) * 13):
         scoring(widths)
     whole(chosen.data, chosen.weights)
 
 
-def passes(name: str, backbone, pictures) -> None:
+def passes(name: str, backbone, items) -> None:
     """The pass with every stage beside the bare one."""
     placement = place()
     network = for_inference(backbone, placement)
-    decode = MODALITIES["image"].decode
-    prepared = [backbone.preprocess.prepare(decode(item)) for item in pictures]
-    batches = [backbone.preprocess.collate(prepared[start : start + 64]) for start in range(0, len(prepared), 64)]
+    decode = MODALITIES[backbone.card.modality].decode
+    prepared = [backbone.preprocess.prepare(decode(item)) for item in items]
+    batches = [
+        backbone.preprocess.collate([prepared[row] for row in rows])
+        for rows in by_cost([backbone.preprocess.cost(example) for example in prepared])
+    ]
 
     def timed(run: Callable) -> float:
         began = time.perf_counter()
@@ -72,16 +78,16 @@ def passes(name: str, backbone, pictures) -> None:
     timed(network)
     kept = spaced(len(backbone.stages), MOST_STAGES)
     ratios = [timed(lambda batch: network.stage_features(batch, kept)) / timed(network) for _ in range(ROUNDS)]
-    again = (PASSED + MEASURED * REPEATS) / len(prepared)
+    every = statistics.median(ratios)
     print(
-        f"{name}: every stage {statistics.median(ratios):.3f} times the bare pass ({min(ratios):.3f} to {max(ratios):.3f}); "
-        f"with the {PASSED + MEASURED * REPEATS} examples looked at again {statistics.median(ratios) + again:.3f}",
+        f"{name}: every stage {every:.3f} times the bare pass ({min(ratios):.3f} to {max(ratios):.3f}); with the {PASSED} "
+        f"examples that pass again {every + PASSED / len(prepared):.3f}, of {LARGEST_SAMPLE} {every + PASSED / LARGEST_SAMPLE:.3f}",
         flush=True,
     )
     bare_s = min(timed(network) for _ in range(3)) / len(prepared)
-    speed = measure(backbone, prepared, placement, per_example_s=bare_s)
+    seen = profile(backbone, prepared, placement)
     for way in (Way("partial", 1 / 3, 10), Way("full", 1.0, 10)):
-        predicted = predict(speed, way, examples=len(prepared), extraction_s=0.0).seconds
+        predicted = predict(seen, way, network_s=bare_s, extraction_s=0.0).seconds
         print(
             f"  10 steps of {way.name}: predicted {predicted:.1f} s, took {training(backbone, prepared, way, placement):.1f} s",
             flush=True,

@@ -216,7 +216,7 @@ def outlooks(material: Material, bench: Workbench, ranking: Ranking, *, control:
                 known,
                 ways=ways(bench, name, seen),
                 forecaster=learned,
-                per_example_s=staged.seconds / staged.computed if staged.computed else None,
+                pace=staged.pace,
             )
         )
     return found

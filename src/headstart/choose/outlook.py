@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.choose.cost import Cost, Way, measure, predict
+from headstart.choose.cost import Cost, Way, predict
 from headstart.choose.depth import Advice, Situation, advise
 from headstart.choose.forecast import Clues, Forecast, Forecaster, forecast
 from headstart.choose.portrait import Portrait, portray
@@ -18,6 +18,7 @@ from headstart.choose.scores import as_columns
 from headstart.choose.similarity import flat_map
 from headstart.features.batches import Decode
 from headstart.features.reference import read_reference
+from headstart.features.staged import Pace
 from headstart.models.backbone import Backbone
 from headstart.runtime import Placement, generator
 from headstart.solvers import Array, ridge_left_out, spectrum
@@ -64,28 +65,25 @@ def outlook(
     *,
     ways: Sequence[Way],
     forecaster: Forecaster | None,
-    per_example_s: float | None,
+    pace: Pace | None,
 ) -> Outlook:
     """The outlook of a ranked candidate by its last-stage features of the sample (N × D).
 
-    `per_example_s` are the seconds that extracting features took per example, decoding included; None where they were in the
-    cache, and the short measurement has to do.
+    `pace` is what extracting features took per example; without it the pass of a few examples has to do.
     """
     portrait = portray(
         backbone,
         scene.items,
         last_ND,
         decode=scene.decode,
+        placement=scene.placement,
         shapes=scene.shapes,
         reference=_reference(backbone),
         rng=generator(scene.seed, "portrait"),
     )
-    speed = measure(backbone, portrait.prepared[:MOST_TIMED], scene.placement, per_example_s=per_example_s)
-    each_s = per_example_s if per_example_s is not None else speed.seconds
-    costs = [
-        predict(speed, way, examples=scene.everything, extraction_s=each_s * (scene.everything + scene.tested))
-        for way in ways
-    ]
+    pace = pace or Pace(portrait.profile.network_s, portrait.profile.network_s)
+    extraction_s = pace.seconds * (scene.everything + scene.tested)
+    costs = [predict(portrait.profile, way, network_s=pace.network_s, extraction_s=extraction_s) for way in ways]
     chance, classes = guessing(scene.targets)
     cut = found.evidence.cuts[found.evidence.cut]
     is_early = found.evidence.cut < len(found.evidence.cuts) - 1
@@ -127,7 +125,6 @@ def floor_accuracy(
 
 
 MOST_TERMS = 5000
-MOST_TIMED = 8
 
 
 def sources_map(features: Sequence[Array], targets: Array) -> Array:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from headstart.choose.compatibility import Form, Mismatch, mismatches
-from headstart.choose.similarity import coverage, energy, frechet, gaussian_kl, kid, source_of
+from headstart.choose.profile import PASSED, Profile, profile
+from headstart.choose.similarity import coverage, energy, frechet, kid, source_of
 from headstart.features.batches import Decode
 from headstart.features.reference import LowRankMoments
 from headstart.models.backbone import Backbone
 from headstart.models.text_backbone import TextBackbone
+from headstart.runtime import Placement
 from headstart.solvers import Array
 
 LOOKED_AT = 64
 """Texts that are made into tokens once more, for what features do not hold."""
-PASSED = 8
-"""How many examples pass through the network again: ranking may cost a tenth of the pass over the sample besides."""
 FARTHEST = 5
 TOP_CLASSES = 5
 
@@ -37,8 +34,8 @@ class Portrait:
     - `frechet`, `kid`, `coverage`: against the source card's reference statistics.
     - `fertility`: tokens per word; `unknown`: share of tokens the vocabulary lacks; `bits_per_byte`: of a causal model.
 
-    `farthest` are the rows of the sample that are farthest from the source, by the measure `by`; `prepared` the few
-    examples that were looked at, ready for the network.
+    `farthest` are the rows of the sample that are farthest from the source, by the measure `by`; `profile` is what the pass
+    of a few examples told.
     """
 
     measures: Mapping[str, float | None]
@@ -46,7 +43,7 @@ class Portrait:
     mismatches: tuple[Mismatch, ...]
     farthest: tuple[int, ...]
     by: str | None
-    prepared: tuple[Any, ...] = ()
+    profile: Profile
 
 
 def portray(
@@ -55,6 +52,7 @@ def portray(
     features_ND: Array,
     *,
     decode: Decode,
+    placement: Placement,
     shapes: Mapping[str, Any],
     reference: LowRankMoments | None,
     rng: np.random.Generator,
@@ -67,9 +65,8 @@ def portray(
     some = np.linspace(0, len(items) - 1, min(len(items), many)).round().astype(int)
     decoded = [decode(items[row]) for row in some]
     prepared = [backbone.preprocess.prepare(raw) for raw in decoded]
-    measures: dict[str, float | None] = {
-        "batch_norm": _batch_norm(backbone, prepared[:: max(1, len(prepared) // PASSED)][:PASSED])
-    }
+    passed = profile(backbone, prepared, placement)
+    measures: dict[str, float | None] = {"batch_norm": passed.divergence}
     called, far_N, by = _head(backbone, features_ND, measures)
     if reference is not None:
         far_N, by = _reference(features_ND, reference, measures, rng)
@@ -78,7 +75,7 @@ def portray(
             measures |= describe(backbone, decoded, prepared)
     farthest = () if far_N is None else tuple(int(row) for row in np.argsort(-far_N)[:FARTHEST])
     form = Form(shapes, decoded, prepared)
-    return Portrait(measures, called, mismatches(backbone, form), farthest, by, tuple(prepared))
+    return Portrait(measures, called, mismatches(backbone, form), farthest, by, passed)
 
 
 def _head(
@@ -110,47 +107,6 @@ def _reference(
     measures["kid"] = kid(rows_ND, source.draw(len(rows_ND), rng)) if len(rows_ND) > 1 else None
     measures["coverage"] = coverage(rows_ND, source)
     return source.distance(rows_ND), "distance from the source's reference statistics"
-
-
-def _batch_norm(backbone: Backbone, prepared: Sequence[Any]) -> float | None:
-    """Mean over layers and channels of the divergence from the running statistics; None without batch norm."""
-    norms = [module for module in backbone.net.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    norms = [norm for norm in norms if norm.running_mean is not None and norm.running_var is not None]
-    if not norms:
-        return None
-    with _watched(norms) as seen, torch.inference_mode():
-        backbone(backbone.preprocess.collate(prepared))
-    layers = [
-        np.nanmean(gaussian_kl(*seen[number], _numbers(norm.running_mean), _numbers(norm.running_var)))
-        for number, norm in enumerate(norms)
-        if number in seen
-    ]
-    return float(np.mean(layers)) if layers else None
-
-
-@contextmanager
-def _watched(norms: Sequence[nn.Module]) -> Iterator[dict[int, tuple[Array, Array]]]:
-    """While open, note mean and variance of each channel of what goes into each of `norms`."""
-    seen: dict[int, tuple[Array, Array]] = {}
-
-    def keep(number: int) -> Callable[[nn.Module, Any], None]:
-        def hook(module: nn.Module, args: Any) -> None:
-            values: Tensor = args[0].float()
-            across = [axis for axis in range(values.ndim) if axis != 1]
-            seen[number] = (_numbers(values.mean(across)), _numbers(values.var(across, correction=0)))
-
-        return hook
-
-    handles = [norm.register_forward_pre_hook(keep(number)) for number, norm in enumerate(norms)]
-    try:
-        yield seen
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _numbers(tensor: Any) -> Array:
-    return np.asarray(tensor.detach().cpu().double().numpy())
 
 
 def _fertility(backbone: TextBackbone, decoded: Sequence[Any], prepared: Sequence[Any]) -> dict[str, float | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,15 +43,29 @@ def extract(
     if known is not None and len(known) == len(items):
         return known
     writer = FeatureWriter(folder, width=_width(backbone, stages))
-    began, done = time.monotonic(), 0
+    began, done, timer = time.monotonic(), 0, Timer()
     what = f"features of {backbone.card.name}"
     listener(Progress(what, 0, len(items)))
-    for chunk_ND in feature_chunks(items, backbone, decode=decode, placement=placement, stages=stages):
+    for chunk_ND in feature_chunks(items, backbone, decode=decode, placement=placement, stages=stages, timer=timer):
         writer.add(chunk_ND)
         done += len(chunk_ND)
         left = (time.monotonic() - began) / done * (len(items) - done)
         listener(Progress(what, done, len(items), left))
-    return writer.close()
+    return writer.close(seconds=time.monotonic() - began, network_s=timer.seconds)
+
+
+@dataclass(slots=True)
+class Timer:
+    """Seconds spent in its `with` blocks so far."""
+
+    seconds: float = 0.0
+    _began: float = 0.0
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(self, *error: object) -> None:
+        self.seconds += time.perf_counter() - self._began
 
 
 def feature_chunks(
@@ -60,17 +75,21 @@ def feature_chunks(
     decode: Decode,
     placement: Placement,
     stages: Sequence[int] | None = None,
+    timer: Timer | None = None,
 ) -> Iterator[np.ndarray]:
-    """Yield features (n × D, float32) chunk by chunk, in the order of `items`; `stages` as for `extract`."""
-    network = for_inference(backbone, placement)
+    """Yield features (n × D, float32) chunk by chunk, in the order of `items`; `stages` as for `extract`.
+
+    `timer` counts the passes through the network alone: reading and decoding come before, not beside them.
+    """
+    network, timer = for_inference(backbone, placement), timer or Timer()
     for chunk in prepared(items, decode, backbone.preprocess, threads=placement.threads):
         features_ND = np.empty((len(chunk), _width(backbone, stages)), dtype=np.float32)
         for rows in by_cost([backbone.preprocess.cost(example) for example in chunk]):
             inputs = backbone.preprocess.collate([chunk[row] for row in rows])
-            with torch.inference_mode():
+            with timer, torch.inference_mode():
                 moved = to_device(inputs, placement.torch_device)
                 parts = [network(moved)] if stages is None else network.stage_features(moved, stages)
-            features_ND[rows] = torch.cat([part.float() for part in parts], 1).cpu().numpy()
+                features_ND[rows] = torch.cat([part.float() for part in parts], 1).cpu().numpy()
         yield features_ND
 
 

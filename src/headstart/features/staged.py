@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,12 +22,20 @@ MOST_STAGES = 10
 """Stages that are kept; of more, evenly spaced ones."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds per example: of all that computing features takes, and of the network alone."""
+
+    seconds: float
+    network_s: float
+
+
 @dataclass(slots=True)
 class Staged:
     """The features of the stages of `backbone` for the examples in `items`, computed as they are asked for.
 
     `contents` holds a hash of each item: what was computed for the same examples before, in whatever run, is read from
-    `cache`. `seconds` is what computing took here, `computed` for how many examples.
+    `cache`.
     """
 
     items: Sequence[Any]
@@ -38,8 +45,6 @@ class Staged:
     placement: Placement
     cache: Path
     listener: Listener = silent
-    seconds: float = 0.0
-    computed: int = 0
     _blocks: list[tuple[np.ndarray, Features]] = field(default_factory=list)
 
     @property
@@ -67,22 +72,25 @@ class Staged:
         """Whether all of the first `count` examples have been computed."""
         return len(self._known()) >= count
 
+    @property
+    def pace(self) -> Pace | None:
+        """What computing took per example, whenever that was; None where nobody measured it."""
+        timed = [
+            (len(rows), features.seconds, features.network_s)
+            for rows, features in self._blocks
+            if features.seconds is not None and features.network_s is not None
+        ]
+        if not timed:
+            return None
+        counts, seconds, network_s = map(sum, zip(*timed, strict=True))
+        return Pace(seconds / counts, network_s / counts)
+
     def _known(self) -> np.ndarray:
         return np.concatenate([rows for rows, _ in self._blocks]) if self._blocks else np.array([], dtype=np.int64)
 
     def _extract(self, rows: np.ndarray) -> Features:
         data = sha256_text(*(self.contents[row] for row in rows))
         folder = self.cache / "features" / address(self.backbone, data, self.placement, stages=self.kept)
-        if Features.open(folder) is None:
-            began = time.monotonic()
-            try:
-                return self._run(rows, folder)
-            finally:
-                self.seconds += time.monotonic() - began
-                self.computed += len(rows)
-        return self._run(rows, folder)
-
-    def _run(self, rows: np.ndarray, folder: Path) -> Features:
         return extract(
             [self.items[row] for row in rows],
             self.backbone,

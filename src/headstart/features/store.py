@@ -19,11 +19,16 @@ IN_MEMORY_BYTES = 16 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Features (N × D, float32) of a data set, kept in `folder` in shards of at most ROWS_PER_SHARD rows."""
+    """Features (N × D, float32) of a data set, kept in `folder` in shards of at most ROWS_PER_SHARD rows.
+
+    `seconds` is what computing them took, and `network_s` the network's part of it; None where it was not measured.
+    """
 
     folder: Path
     rows: tuple[int, ...]
     width: int
+    seconds: float | None = None
+    network_s: float | None = None
 
     @staticmethod
     def shard_path(folder: Path, number: int) -> Path:
@@ -36,7 +41,8 @@ class Features:
         if not (folder / MANIFEST).is_file():
             return None
         manifest = read_json(folder / MANIFEST)
-        features = cls(folder, tuple(manifest["rows"]), manifest["width"])
+        took = (manifest.get("seconds"), manifest.get("network_s"))
+        features = cls(folder, tuple(manifest["rows"]), manifest["width"], *took)
         shards = [cls.shard_path(folder, number) for number in range(len(features.rows))]
         whole = all(
             path.is_file() and path.stat().st_size == size for path, size in zip(shards, manifest["bytes"], strict=True)
@@ -123,13 +129,14 @@ class FeatureWriter:
         if sum(map(len, self._waiting)) >= ROWS_PER_SHARD:
             self._flush()
 
-    def close(self) -> Features:
-        """Write what waits and the manifest; return the features."""
+    def close(self, *, seconds: float | None = None, network_s: float | None = None) -> Features:
+        """Write what waits and the manifest, with what computing took; return the features."""
         if self._waiting:
             self._flush()
         sizes = [Features.shard_path(self.folder, number).stat().st_size for number in range(len(self.rows))]
-        write_json(self.folder / MANIFEST, {"rows": self.rows, "width": self.width, "bytes": sizes})
-        return Features(self.folder, tuple(self.rows), self.width)
+        took = {"seconds": seconds, "network_s": network_s}
+        write_json(self.folder / MANIFEST, {"rows": self.rows, "width": self.width, "bytes": sizes, **took})
+        return Features(self.folder, tuple(self.rows), self.width, seconds, network_s)
 
     def _flush(self) -> None:
         shard_ND = np.concatenate(self._waiting)

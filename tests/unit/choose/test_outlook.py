@@ -11,12 +11,13 @@ from PIL import Image
 
 from headstart.choose import compatibility
 from headstart.choose.compatibility import Form, mismatches
-from headstart.choose.cost import Way, measure, predict
+from headstart.choose.cost import Way, predict
 from headstart.choose.depth import Situation, advise
 from headstart.choose.forecast import MOST_SURE, Clues, forecast, learn
 from headstart.choose.knowledge import forecaster
 from headstart.choose.outlook import floor_accuracy, guessing, sources_map
 from headstart.choose.portrait import portray
+from headstart.choose.profile import profile
 from headstart.choose.similarity import coverage, energy, flat_map, gaussian_kl, source_of
 from headstart.choose.stories import known_already, told_apart
 from headstart.errors import DataError
@@ -69,7 +70,7 @@ def test_a_portrait_has_what_the_backbone_allows():
     pictures, _ = stripes(24)
     backbone = TinyBackbone()
     features = np.random.default_rng(0).normal(size=(24, 8)).astype(np.float32)
-    given = {"decode": lambda item: item, "shapes": {}, "rng": np.random.default_rng(0)}
+    given = {"decode": lambda item: item, "placement": CPU, "shapes": {}, "rng": np.random.default_rng(0)}
     plain = portray(backbone, pictures, features, reference=None, **given)
     assert plain.measures["batch_norm"] > 0
     assert (plain.farthest, plain.called) == ((), ())
@@ -92,11 +93,33 @@ def test_batch_norm_sees_a_shift():
         backbone.net[1].reset_running_stats()
         backbone(backbone.preprocess.collate([backbone.preprocess.prepare(one) for one in pictures]))
         backbone.net[1].eval()
-    given = {"decode": lambda item: item, "shapes": {}, "reference": None, "rng": np.random.default_rng(0)}
+    given = {
+        "decode": lambda item: item,
+        "placement": CPU,
+        "shapes": {},
+        "reference": None,
+        "rng": np.random.default_rng(0),
+    }
     features = np.zeros((24, 8), np.float32) + np.arange(8)
     like = portray(backbone, pictures, features, **given).measures["batch_norm"]
     white = portray(backbone, [Image.new("RGB", (8, 8), "white")] * 24, features, **given).measures["batch_norm"]
     assert like < 0.2 < white
+
+
+def test_batch_norm_is_asked_about_all_examples_that_pass():
+    pictures, _ = stripes(8)
+    backbone = TinyBackbone().eval()
+    prepared = [backbone.preprocess.prepare(one) for one in pictures]
+    (norm,) = [module for module in backbone.net.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    inputs = []
+    handle = norm.register_forward_pre_hook(lambda module, args: inputs.append(args[0]))
+    with torch.no_grad():
+        backbone(backbone.preprocess.collate(prepared))
+    handle.remove()
+    values = inputs[0].double().numpy()
+    seen = values.mean((0, 2, 3)), values.var((0, 2, 3))
+    theirs = norm.running_mean.numpy(), norm.running_var.numpy()
+    assert profile(backbone, prepared, CPU).divergence == pytest.approx(np.mean(gaussian_kl(*seen, *theirs)), rel=1e-4)
 
 
 def test_grey_small_and_long_pictures_are_said():
@@ -124,11 +147,11 @@ def test_an_other_language_is_said_for_a_source_that_is_english():
 def test_deeper_strategies_cost_more():
     pictures, _ = stripes(8)
     backbone = TinyBackbone()
-    speed = measure(backbone, [backbone.preprocess.prepare(one) for one in pictures], CPU)
-    assert sum(speed.share_S) == pytest.approx(1)
-    assert sum(speed.parameters_S) == sum(parameter.numel() for parameter in backbone.net.parameters())
+    seen = profile(backbone, [backbone.preprocess.prepare(one) for one in pictures], CPU)
+    assert sum(seen.share_S) == pytest.approx(1)
+    assert sum(seen.parameters_S) == sum(parameter.numel() for parameter in backbone.net.parameters())
     costs = [
-        predict(speed, way, examples=100, extraction_s=1.0)
+        predict(seen, way, network_s=1e-3, extraction_s=1.0)
         for way in (Way("probe", 0, 0), Way("partial", 1 / 3, 90), Way("full", 1, 90))
     ]
     assert costs[0].seconds == 1.0
