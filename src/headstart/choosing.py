@@ -183,6 +183,25 @@ def rank_candidates(
     )
 
 
+def rank_again(
+    material: Material, bench: Workbench, ranking: Ranking, rows: np.ndarray, *, learned: Knowledge
+) -> Ranking:
+    """The candidates of `ranking` ordered by the training examples at `rows` alone, whose features are there already."""
+
+    def on_rows(name: str) -> Contestant:
+        whole = contestant(bench, name)
+        return replace(whole, features=lambda some: whole.features(rows[some]))
+
+    return rank(
+        [on_rows(one.card.name) for one in ranking.candidates],
+        bench.targets[rows],
+        bench.groups[rows],
+        knowledge=learned,
+        fingerprint=material.fingerprint,
+        seed=bench.seed,
+    )
+
+
 def outlooks(material: Material, bench: Workbench, ranking: Ranking, *, control: bool) -> list[Outlook]:
     """The outlook of each ranked candidate, in the order of the ranking; with `control` with a forecast of the verdict."""
     modality = MODALITIES[material.dataset.modality]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from headstart.choosing import (
     load_candidates,
     material_of,
     outlooks,
+    rank_again,
     rank_candidates,
     stories,
     workbench_of,
@@ -129,9 +130,9 @@ def fit(
         ahead, told = foresee(material, bench, ranking, options, run)
     with finishing_early(run.clock, run.listener):
         with run.phase("adapt"):
-            plan = plan_of(options, run.journal)
+            plans = {outer.number: plan_of(options, run.journal, outer.number) for outer in searches(material, bench)}
             ledger = Ledger(run.journal, run.folder / "trials", replay=Journal(Path(replay)) if replay else None)
-            proved, final, trials_run = adapt(material, bench, plan, ledger, run)
+            proved, final, trials_run = adapt(material, bench, plans, ledger, run)
         with run.phase("prove"):
             found, tested = prove(material, bench, proved, options, run)
         with run.phase("save"):
@@ -158,15 +159,21 @@ def look_at(dataset: Dataset, options: Options, run: Run) -> Material:
 def choose(
     material: Material, given: Given, options: Options, placement: Placement, run: Run
 ) -> tuple[Workbench, Ranking]:
-    """Load the candidates, extract their features, and order them; the order is noted in the journal."""
+    """Load the candidates, extract their features, and order them, for each search on its own rows alone: what an outer split
+    tests has no say in what it tries. The orders are noted in the journal.
+    """
     backbones, lost = load_candidates(given, material.dataset.modality, offline=options.offline, listener=run.listener)
     bench = workbench_of(material, backbones, placement=placement, seed=options.seed, listener=run.listener)
     clock = Slice(run.clock, RANKING_SHARE * run.clock.seconds_left()) if options.budget_s else run.clock
-    ranking = rank_candidates(material, bench, learned=known(options.history), clock=clock, listener=run.listener)
+    learned = known(options.history)
+    ranking = rank_candidates(material, bench, learned=learned, clock=clock, listener=run.listener)
     ranking = replace(ranking, dropped=(*lost, *ranking.dropped))
-    if not run.journal.of("ranking"):
-        names = [candidate.card.name for candidate in ranking.candidates]
-        run.journal.append("ranking", backbones=names, share=ranking.share, prior_sha256=ranking.prior_sha256)
+    for outer in searches(material, bench):
+        if not run.journal.of("ranking", fold=outer.number):
+            own = ranking if outer.number == 0 else rank_again(material, bench, ranking, outer.rows, learned=learned)
+            names = [candidate.card.name for candidate in own.candidates]
+            told = {"share": own.share, "prior_sha256": own.prior_sha256}
+            run.journal.append("ranking", fold=outer.number, backbones=names, **told)
     return bench, ranking
 
 
@@ -197,9 +204,9 @@ def learn(material: Material, bench: Workbench, ranking: Ranking, trials: Sequen
         remember(entry)
 
 
-def plan_of(options: Options, journal: Journal) -> Plan:
-    """What the search may try: the best of the ranking that the journal holds, whatever another ranking would say now."""
-    names = journal.of("ranking")[0]["backbones"][:CANDIDATES_TO_PROBE]
+def plan_of(options: Options, journal: Journal, fold: int) -> Plan:
+    """What a search may try: the best of the ranking that the journal holds, whatever another ranking would say now."""
+    names = journal.of("ranking", fold=fold)[0]["backbones"][:CANDIDATES_TO_PROBE]
     strategies = [name for name in STRATEGIES if name in options.strategies]
     return Plan(names, strategies, options.control == "scratch", options.trials)
 
@@ -214,7 +221,7 @@ class Final:
 
 
 def adapt(
-    material: Material, bench: Workbench, plan: Plan, ledger: Ledger, run: Run
+    material: Material, bench: Workbench, plans: Mapping[int, Plan], ledger: Ledger, run: Run
 ) -> tuple[list[Proved], Final, list[Trial]]:
     """Prove each outer split; ship the winner of the only one, or of a last search on everything."""
 
@@ -233,7 +240,7 @@ def adapt(
             prove_split(
                 outer,
                 bench,
-                plan,
+                plans[outer.number],
                 ledger=ledger,
                 clock=clock,
                 modality=MODALITIES[material.dataset.modality],
@@ -245,10 +252,9 @@ def adapt(
         only = proved[0]
         assert only.network is not None
         return proved, Final(only.winners["transfer"], only.network, only.temperatures["transfer"]), trials
-    everything = outer_of(0, np.arange(len(material.splits.train)), np.array([], dtype=np.int64), bench)
-    last = search(
-        bench, everything.rows, everything.folds, replace(plan, control=False), ledger=ledger, clock=run.clock, fold=0
-    )
+    everything = all_of(material, bench)
+    plan = replace(plans[0], control=False)
+    last = search(bench, everything.rows, everything.folds, plan, ledger=ledger, clock=run.clock, fold=0)
     best = winner(last, "transfer", bench)
     assert best is not None
     return proved, Final(best, refit_winner(best, everything, bench), temperature(best)), [*trials, *last]
@@ -269,6 +275,17 @@ def outer_splits(material: Material, bench: Workbench) -> list[Outer]:
         rows = np.arange(len(splits.train))
         return [Outer(0, rows, test, [(np.setdiff1d(rows, held_out), held_out)])]
     return [outer_of(0, np.arange(len(splits.train)), test, bench)]
+
+
+def searches(material: Material, bench: Workbench) -> list[Outer]:
+    """Everything that is searched: the outer splits, and after a nested cross-validation all examples together."""
+    outers = outer_splits(material, bench)
+    return [all_of(material, bench), *outers] if material.splits.outer else outers
+
+
+def all_of(material: Material, bench: Workbench) -> Outer:
+    """All training examples, with nothing to test."""
+    return outer_of(0, np.arange(len(material.splits.train)), np.array([], dtype=np.int64), bench)
 
 
 def outer_of(number: int, rows: np.ndarray, test: np.ndarray, bench: Workbench) -> Outer:
