@@ -4,7 +4,7 @@
     python benchmarks/ranking/ranking.py --published     on published tables of a zoo of one kind
 
 Reads tables/truth.jsonl and tables/evidence.json; nothing is trained. What a candidate is worth is the best of its
-strategies, answers of all draws pooled. For each data set the prior is learned from the other data sets alone, and so is the
+strategies that were measured with all candidates of the data set, answers of all draws pooled. For each data set the prior is learned from the other data sets alone, and so is the
 share of evidence. Intervals are paired bootstraps over data sets.
 """
 
@@ -56,13 +56,21 @@ def main() -> None:
 
 
 def worth(strategies: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Accuracy of the best strategy by data set and candidate, draws pooled."""
+    """Accuracy of the best strategy by data set and candidate, draws pooled.
+
+    A strategy counts on a data set where it was measured with every candidate: else who was measured more would seem better.
+    """
     right: dict[tuple[str, str, str], list[tuple[float, int]]] = defaultdict(list)
     for row in rows():
         if row["strategy"] in strategies and "(random)" not in row["backbone"]:
             right[row["data"], row["backbone"], row["strategy"]].append((row["accuracy"], row["tested"]))
+    tried: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for data, model, strategy in right:
+        tried[data, strategy].add(model)
     best: dict[str, dict[str, float]] = defaultdict(dict)
-    for (data, model, _), found in right.items():
+    for (data, model, strategy), found in right.items():
+        if tried[data, strategy] != tried[data, "probe"]:
+            continue
         value = sum(share * tested for share, tested in found) / sum(tested for _, tested in found)
         best[data][model] = max(best[data].get(model, 0.0), value)
     return best
