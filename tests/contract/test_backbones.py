@@ -10,9 +10,12 @@ import torch
 from tests.families import PICTURES, SENTENCES, TEXTS
 from tests.pictures import picture
 
+from headstart.adapt.network import freeze_below
+from headstart.errors import ModelError
 from headstart.models.card import SourceCard
 from headstart.models.from_module import from_module
 from headstart.models.resolve import load_backbone, rebuild
+from headstart.models.resume import CARRIED, Resumed
 
 
 def _own_module(folder):
@@ -112,6 +115,45 @@ def test_costs_are_tokens_for_texts_and_equal_for_pictures(case):
     backbone, raw = case
     costs = [backbone.preprocess.cost(backbone.preprocess.prepare(one)) for one in raw]
     assert costs == [1] * 4 if backbone.card.modality == "image" else costs[0] > costs[1]
+
+
+def test_passes_go_on_from_any_cut_with_the_same_features_and_gradients(case):
+    backbone, raw = case
+    prepared = [backbone.preprocess.prepare(one) for one in raw]
+    sample, batch = (backbone.preprocess.collate(some) for some in (prepared, prepared[1:]))
+    for first in range(1, len(backbone.stages)):
+        whole = copy.deepcopy(backbone)
+        freeze_below(whole, first)
+        resumed = Resumed(copy.deepcopy(whole), first, sample)
+        carried = {**(batch if isinstance(batch, dict) else {}), CARRIED: resumed.carry(batch).detach()}
+        expected, found = whole(batch), resumed(carried)
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+        expected.square().mean().backward()
+        found.square().mean().backward()
+        for (name, one), other in zip(whole.net.named_parameters(), resumed.backbone.net.parameters(), strict=True):
+            assert (one.grad is None) == (other.grad is None), name
+            if one.grad is not None:
+                torch.testing.assert_close(other.grad, one.grad, atol=1e-5, rtol=1e-4)
+        # Whoever goes on using the backbone finds it whole.
+        torch.testing.assert_close(_features(resumed.backbone, raw), _features(backbone, raw))
+
+
+def test_a_network_that_hands_on_more_than_one_tensor_is_not_cut():
+    class Skips(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.blocks = torch.nn.ModuleList(torch.nn.Conv2d(3, 3, 3, padding=1) for _ in range(3))
+
+        def forward(self, x):
+            first = self.blocks[0](x)
+            second = self.blocks[1](first).relu()
+            return (self.blocks[2](second) + first).mean((2, 3))
+
+    torch.manual_seed(0)
+    backbone = from_module(Skips(), prepare=_to_array, name="skips")
+    sample = backbone.preprocess.collate([backbone.preprocess.prepare(one) for one in RAW])
+    with pytest.raises(ModelError, match="reaches past the cut"):
+        Resumed(backbone, 2, sample)
 
 
 def test_a_network_of_ones_own_is_a_backbone_too(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,6 +14,26 @@ from headstart.models.backbone import Inputs, Preprocess
 
 TOGETHER = 512  # examples collated at once to look at their tokens
 Augment = Callable[[Inputs, np.random.Generator], Inputs]
+
+
+class Examples(Protocol):
+    """What the training loop reads: batches of rows. Without an epoch they are shown as they are."""
+
+    def ready(self, rows: np.ndarray, epoch: int | None = None) -> None:
+        """Compute what batches of `rows` will need."""
+        ...
+
+    def batch(self, rows: np.ndarray, epoch: int | None = None) -> Inputs:
+        """Some rows as one collated batch."""
+        ...
+
+    def costs(self, rows: np.ndarray) -> list[int]:
+        """The relative compute of each of `rows`."""
+        ...
+
+    def tokens(self, rows: np.ndarray) -> np.ndarray:
+        """The distinct token ids in batches of `rows`, padding included; none where no embedding will be asked."""
+        ...
 
 
 class PreparedExamples:
@@ -33,8 +53,16 @@ class PreparedExamples:
         """Use `prepare_examples` to make one; `like` is any one of the arrays in the file at `path`."""
         self._preprocess, self._rows, self._path, self._like = preprocess, rows, path, like
 
-    def batch(self, rows: Sequence[int] | np.ndarray) -> Inputs:
-        """The examples in `rows` as one collated batch."""
+    @property
+    def are_tokens(self) -> bool:
+        """Whether they are texts, whose batches are padded."""
+        return self._rows is not None and not isinstance(self._rows[0], np.ndarray)
+
+    def ready(self, rows: Sequence[int] | np.ndarray, epoch: int | None = None) -> None:
+        """They all are."""
+
+    def batch(self, rows: Sequence[int] | np.ndarray, epoch: int | None = None) -> Inputs:
+        """The examples in `rows` as one collated batch, the same in every epoch."""
         if self._rows is not None:
             return self._preprocess.collate([self._rows[row] for row in rows])
         assert self._path is not None

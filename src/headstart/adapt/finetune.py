@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from headstart.adapt.examples import Augment, PreparedExamples
+from headstart.adapt.examples import Augment, Examples
 from headstart.adapt.judge import Judge
 from headstart.adapt.network import Network, hold_statistics
 from headstart.adapt.precision import spare_slow_layers
@@ -66,7 +66,7 @@ class Hooks:
 
 def train(
     network: Network,
-    examples: PreparedExamples,
+    examples: Examples,
     rows: np.ndarray,
     targets: np.ndarray,
     recipe: Recipe,
@@ -98,11 +98,12 @@ def train(
         if best is not None and validation is not None:
             best.offer(predict_logits(network, examples, validation[0], placement))
         step = 0
-        for _ in range(recipe.stop_after or recipe.epochs):
+        for epoch in range(recipe.stop_after or recipe.epochs):
+            examples.ready(rows, epoch)
             network.train()
             hold_statistics(network, also_moving=recipe.hold_batch_norm)
             for batch in np.array_split(rng.permutation(len(rows)), steps):
-                inputs = to_device(examples.batch(rows[batch]), placement.torch_device)
+                inputs = to_device(examples.batch(rows[batch], epoch), placement.torch_device)
                 for hook in hooks.before_step:
                     inputs = hook(inputs)
                 _step(network, inputs, torch.from_numpy(targets[batch]), objective, optimizer, placement)
@@ -161,24 +162,21 @@ def cosine(steps: int, warmup: float) -> Callable[[int], float]:
     return factor
 
 
-def predict_logits(network: Network, examples: PreparedExamples, rows: np.ndarray, placement: Placement) -> np.ndarray:
+def predict_logits(network: Network, examples: Examples, rows: np.ndarray, placement: Placement) -> np.ndarray:
     """Logits (n × K, float32) of `rows`, in their order."""
     network.eval()
     return _outputs(network, network.head.out_features, examples, rows, placement)
 
 
-def predict_features(
-    network: Network, examples: PreparedExamples, rows: np.ndarray, placement: Placement
-) -> np.ndarray:
+def predict_features(network: Network, examples: Examples, rows: np.ndarray, placement: Placement) -> np.ndarray:
     """The backbone's features (n × D, float32) of `rows`, in their order."""
     network.eval()
     return _outputs(network.backbone, network.backbone.width, examples, rows, placement)
 
 
-def _outputs(
-    module: nn.Module, width: int, examples: PreparedExamples, rows: np.ndarray, placement: Placement
-) -> np.ndarray:
+def _outputs(module: nn.Module, width: int, examples: Examples, rows: np.ndarray, placement: Placement) -> np.ndarray:
     outputs_NW = np.empty((len(rows), width), dtype=np.float32)
+    examples.ready(rows)
     for batch in by_cost(examples.costs(rows)):
         inputs = to_device(examples.batch(rows[batch]), placement.torch_device)
         with torch.inference_mode(), placement.autocast():
@@ -188,7 +186,7 @@ def _outputs(
 
 def seconds_per_step(
     network: Network,
-    examples: PreparedExamples,
+    examples: Examples,
     rows: np.ndarray,
     *,
     objective: Objective,
@@ -200,6 +198,7 @@ def seconds_per_step(
     trial = copy.deepcopy(network).to(placement.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     spare_slow_layers(trial, placement)
     batch, times = np.arange(min(batch_size, len(rows))), []
+    examples.ready(rows[batch])
     with trial.backbone.narrowed(examples.tokens(rows)):
         optimizer = optimizer_for(trial, Recipe(epochs=1, learning_rate=0.0, head_learning_rate=0.0))
         trial.train()

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from headstart.models.backbone import Backbone, Inputs
+from headstart.models.resume import Resumed
 
 
 class Network(nn.Module):
@@ -35,6 +36,16 @@ class Network(nn.Module):
     def head_arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """The head as arrays: weight (K, D) and bias (K,)."""
         return self.head.weight.detach().cpu().numpy(), self.head.bias.detach().cpu().numpy()
+
+
+class Moving(Network):
+    """The stages of a network that move, and its head, for batches of what goes into the first of them."""
+
+    def __init__(self, network: Network, first: int, sample: Inputs) -> None:
+        """Shares its weights with `network`, whose stages before `first` are frozen; see `Resumed` for the sample."""
+        nn.Module.__init__(self)
+        self.backbone = Resumed(network.backbone, first, sample)  # type: ignore[assignment]
+        self.head = network.head
 
 
 def freeze_below(backbone: Backbone, first: int) -> None:

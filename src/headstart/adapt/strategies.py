@@ -11,12 +11,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from headstart.adapt.carried import VIEWS, room, views_with_room
+from headstart.adapt.examples import Augment, Examples
 from headstart.adapt.finetune import Recipe, best_of, predict_logits, seconds_per_step, train
 from headstart.adapt.heads import SOLVED_UP_TO, solve_head, starting_head
-from headstart.adapt.network import Network, freeze_below
+from headstart.adapt.network import Moving, Network, freeze_below
 from headstart.adapt.probe import solve_probe
 from headstart.adapt.trial import Role, Spec, Validated
 from headstart.adapt.workbench import Folds, Workbench
+from headstart.models.backbone import Backbone
 from headstart.runtime import child_seed, generator, seed_everything
 
 
@@ -148,8 +151,10 @@ class FineTune:
         batch_size = 32 if len(rows) >= 64 else 16
         steps = math.ceil(len(rows) / batch_size)
         epochs, folds = min(40, max(4, round(self.steps / steps))), (FEW_FOLDS if len(rows) < FEW else 1)
+        views, storing_s = self._views(bench, backbone, rows, epochs)
         if seconds is not None:
-            affordable = seconds / (steps * self._seconds_per_step(bench, backbone, rows, batch_size))
+            step_s = self._seconds_per_step(bench, backbone, rows, batch_size, views)
+            affordable = (seconds - storing_s) / (steps * step_s)
             # Few epochs on several folds say more than many epochs on one, whose best one is then found by luck.
             while not number and folds > 1 and affordable < (folds + REFIT) * ENOUGH_EPOCHS:
                 folds -= 1
@@ -167,7 +172,7 @@ class FineTune:
             batch_size=batch_size,
             hold_batch_norm=not self._random,
         )
-        return {**recipe.to_dict(), "folds": folds}
+        return {**recipe.to_dict(), "folds": folds, "views": views}
 
     def validate(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Validated:
         """Train on the first folds; the logits of what they held out, at the epoch of `best_of` for all of them.
@@ -179,16 +184,17 @@ class FineTune:
         seen, logits, ends, solved, steps, began = [], [], set(), [], 0, time.perf_counter()
         for number, (inner, held_out) in enumerate(folds[: spec.settings["folds"]]):
             network = self._start(spec, bench, rows[inner], _without(folds, inner, held_out), seed=seed)
+            moving, examples, augment = self._moving(network, spec, bench)
             trained = train(
-                network,
-                bench.prepared(spec.backbone),
+                moving,
+                examples,
                 rows[inner],
                 bench.targets[rows[inner]],
                 recipe,
                 objective=bench.task.loss,
                 placement=bench.placement,
                 rng=generator(seed, "train", number),
-                augment=bench.augment,
+                augment=augment,
                 validation=(rows[held_out], bench.judge(rows[held_out])),
             )
             seen.append(rows[held_out])
@@ -215,16 +221,17 @@ class FineTune:
         network = self._start(spec, bench, rows, folds, seed=seed)
         recipe = recipe_of(spec, stop_after=found["best_epoch"])
         if found["best_epoch"]:
+            moving, examples, augment = self._moving(network, spec, bench)
             train(
-                network,
-                bench.prepared(spec.backbone),
+                moving,
+                examples,
                 rows,
                 bench.targets[rows],
                 recipe,
                 objective=bench.task.loss,
                 placement=bench.placement,
                 rng=generator(seed, "refit"),
-                augment=bench.augment,
+                augment=augment,
             )
         if found["head"] == "solved":
             solve_head(network, spec.backbone, bench, rows)
@@ -237,23 +244,55 @@ class FineTune:
     def _start(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Network:
         seed_everything(child_seed(seed, "start") % 2**32)
         network = Network(copy.deepcopy(bench.backbone(spec.backbone, random=self._random)), len(bench.classes))
-        first = round(len(network.backbone.stages) * (1 - self.share))
-        freeze_below(network.backbone, first)
+        freeze_below(network.backbone, self._first(network.backbone))
         if not self._random:
             network.set_head(*starting_head(bench, bench.features(spec.backbone), rows, folds))
         return network
 
+    def _first(self, backbone: Backbone) -> int:
+        """The number of the first stage that moves."""
+        return round(len(backbone.stages) * (1 - self.share))
+
+    def _views(self, bench: Workbench, backbone: str, rows: np.ndarray, epochs: int) -> tuple[int | None, float]:
+        """How many augmented views of what goes into the moving stages to keep (None: keep nothing, run the frozen part each
+        time), and the seconds that computing what is not there yet will take.
+        """
+        first = self._first(bench.backbones[backbone])
+        if self._random or bench.resumed(backbone, first) is None:
+            return None, 0.0
+        changes = bench.augment is not None and not bench.prepared(backbone).are_tokens
+        wanted = min(VIEWS, epochs) if changes else 0
+        kept = bench.carried(backbone, first, wanted)
+        bytes_each, seconds_each = kept.measure(rows)
+        views = views_with_room(bytes_each, len(rows), wanted, room(kept.folder.parent))
+        if views is None:
+            return None, 0.0
+        return views, seconds_each * bench.carried(backbone, first, views).missing(rows)
+
+    def _moving(self, network: Network, spec: Spec, bench: Workbench) -> tuple[Network, Examples, Augment | None]:
+        """What is trained: the network itself, or its moving stages on stored activations. Both share the weights."""
+        views = spec.settings.get("views")
+        if views is None:
+            return network, bench.prepared(spec.backbone), bench.augment
+        first = self._first(network.backbone)
+        moving = Moving(network, first, bench.sample(spec.backbone))
+        return moving, bench.carried(spec.backbone, first, views), None
+
     def _key(self, backbone: str, batch_size: int) -> tuple[str, str, int]:
         return self.name, backbone, batch_size
 
-    def _seconds_per_step(self, bench: Workbench, backbone: str, rows: np.ndarray, batch_size: int) -> float:
+    def _seconds_per_step(
+        self, bench: Workbench, backbone: str, rows: np.ndarray, batch_size: int, views: int | None
+    ) -> float:
         key = self._key(backbone, batch_size)
         if key not in bench.step_seconds:
             network = Network(copy.deepcopy(bench.backbone(backbone, random=self._random)), len(bench.classes))
-            freeze_below(network.backbone, round(len(network.backbone.stages) * (1 - self.share)))
+            freeze_below(network.backbone, self._first(network.backbone))
+            spec = Spec(self.role, backbone, self.name, {"views": views})
+            moving, examples, _ = self._moving(network, spec, bench)
             bench.step_seconds[key] = seconds_per_step(
-                network,
-                bench.prepared(backbone),
+                moving,
+                examples,
                 rows,
                 objective=bench.task.loss,
                 targets=bench.targets[rows],
@@ -273,7 +312,7 @@ MIN_EPOCHS = 3
 
 def recipe_of(spec: Spec, stop_after: int | None = None) -> Recipe:
     """The recipe that a spec's settings describe."""
-    settings = {name: value for name, value in spec.settings.items() if name not in ("folds", "stop_after")}
+    settings = {name: value for name, value in spec.settings.items() if name not in ("folds", "stop_after", "views")}
     return Recipe(**settings, stop_after=stop_after)
 
 

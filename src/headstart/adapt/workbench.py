@@ -9,20 +9,26 @@ from typing import Any
 
 import numpy as np
 
+from headstart.adapt.carried import CarriedExamples
 from headstart.adapt.examples import Augment, PreparedExamples, prepare_examples
 from headstart.adapt.judge import Judge
-from headstart.events import Listener, silent
-from headstart.features.batches import Decode
-from headstart.features.extract import address, extract
+from headstart.errors import ModelError
+from headstart.events import Listener, Said, silent
+from headstart.features.batches import Decode, to_device
+from headstart.features.extract import address, extract, for_inference, weights_hash
 from headstart.features.staged import Staged
 from headstart.features.store import AnyFeatures, InMemory
 from headstart.files import sha256_text
-from headstart.models.backbone import Backbone
+from headstart.models.backbone import Backbone, Inputs
+from headstart.models.resume import Resumed
 from headstart.runtime import Placement, child_seed, seed_everything
 from headstart.tasks import Task
 
 ONE_PASS = 2048
 """Up to so many examples the features of every stage are kept, so that ranking and adapting share one pass."""
+
+SAMPLE = 4
+"""Examples on which it is tried whether a network can be cut in two."""
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 """Pairs of (training positions, validation positions) into the rows of a search."""
@@ -54,6 +60,8 @@ class Workbench:
     _twins: dict[str, Backbone] = field(default_factory=dict)
     _features: dict[str, AnyFeatures] = field(default_factory=dict)
     _prepared: dict[str, PreparedExamples] = field(default_factory=dict)
+    _resumed: dict[tuple[str, int], Resumed | None] = field(default_factory=dict)
+    _carried: dict[tuple[str, int, int], CarriedExamples] = field(default_factory=dict)
     step_seconds: dict[tuple[str, str, int], float] = field(default_factory=dict)
     """Measured seconds of a training step by strategy, backbone and batch size."""
 
@@ -120,6 +128,44 @@ class Workbench:
                 threads=self.placement.threads,
             )
         return self._prepared[key]
+
+    def resumed(self, name: str, first: int) -> Resumed | None:
+        """The backbone cut before stage `first`, frozen below; None where there is nothing to skip or it cannot be cut."""
+        key = (name, first)
+        if key not in self._resumed:
+            self._resumed[key] = None
+            if 0 < first < len(self.backbones[name].stages):
+                network = for_inference(self.backbones[name], self.placement)
+                try:
+                    self._resumed[key] = Resumed(network, first, self.sample(name))
+                except ModelError as error:
+                    self.listener(Said(f"Every pass goes through the frozen part again: {error}"))
+        return self._resumed[key]
+
+    def sample(self, name: str) -> Inputs:
+        """A few prepared examples as one batch."""
+        return to_device(
+            self.prepared(name).batch(np.arange(min(SAMPLE, len(self.items)))), self.placement.torch_device
+        )
+
+    def carried(self, name: str, first: int, views: int) -> CarriedExamples:
+        """All examples as what goes into stage `first`, as they are and in so many augmented views."""
+        key, resumed = (name, first, views), self.resumed(name, first)
+        assert resumed is not None
+        if key not in self._carried:
+            known = (weights_hash(self.backbones[name]), repr(self.backbones[name].preprocess.to_dict()))
+            cut = self.backbones[name].stages[first].name
+            self._carried[key] = CarriedExamples(
+                self.prepared(name),
+                self.contents,
+                resumed,
+                self.placement,
+                self.cache / "carried" / sha256_text(*known, cut, str(self.placement.low)),
+                augment=self.augment,
+                views=views,
+                listener=self.listener,
+            )
+        return self._carried[key]
 
     def judge(self, rows: np.ndarray) -> Judge:
         """Who judges logits of `rows`."""

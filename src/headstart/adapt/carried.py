@@ -1,0 +1,233 @@
+"""What goes into the moving stages, kept: activations at a cut, and those of a few augmented views, computed once.
+
+Blocks of rows lie under the cache in shards of safetensors, content-addressed by weights, cut, preprocessing, precision,
+examples and view: every epoch, fold, trial, strategy and later run with the same frozen part reads the same ones.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from headstart.adapt.examples import Augment, PreparedExamples
+from headstart.events import Listener, Progress, silent
+from headstart.features.batches import by_cost, to_device
+from headstart.files import read_json, replacing, sha256_text, write_json
+from headstart.models.backbone import Inputs
+from headstart.models.resume import CARRIED, Resumed
+from headstart.runtime import Placement, generator
+
+MANIFEST = "manifest.json"
+SHARD_BYTES = 64 * 2**20
+MEASURED = 16
+VIEWS = 8
+FEWEST_VIEWS = 4
+"""How many augmented views are kept; with room for fewer than FEWEST_VIEWS, pictures are better augmented anew each time."""
+ROOM_BYTES = 8 * 2**30
+ROOM_SHARE = 1 / 4
+"""Activations take no more room than this, and no more than this share of what is free on the disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Activations of some rows: each example's own part of `shards`, by where it starts and ends in them all together."""
+
+    shards: tuple[np.ndarray, ...]
+    first_S: np.ndarray
+    starts: dict[int, tuple[int, int]]
+    dtype: torch.dtype
+
+    def read(self, row: int) -> np.ndarray:
+        start, end = self.starts[row]
+        shard = int(np.searchsorted(self.first_S, start, side="right")) - 1
+        offset = int(self.first_S[shard])
+        return np.asarray(self.shards[shard][start - offset : end - offset])
+
+
+@dataclass(slots=True)
+class CarriedExamples:
+    """Batches of activations in place of prepared examples; `resumed` is frozen, in the precision of inference.
+
+    View 0 shows the examples as they are, and is what predictions see; with `views` > 0 each epoch shows one of as many
+    augmented views in turn.
+    """
+
+    examples: PreparedExamples
+    contents: Sequence[str]
+    resumed: Resumed
+    placement: Placement
+    folder: Path
+    augment: Augment | None = None
+    views: int = 0
+    listener: Listener = silent
+    seconds: float = 0.0
+    """What computing has taken so far."""
+    _blocks: dict[int, list[_Block]] = field(default_factory=dict)
+
+    def ready(self, rows: np.ndarray, epoch: int | None = None) -> None:
+        """Compute what batches of `rows` in this epoch will need and nobody computed before."""
+        self._ready(rows, self._view(epoch))
+
+    def batch(self, rows: np.ndarray, epoch: int | None = None) -> Inputs:
+        """The activations of `rows`, which must be `ready`, with their masks where they are texts."""
+        view = self._view(epoch)
+        parts = [self._read(int(row), view) for row in rows]
+        dtype = self._blocks[view][0].dtype
+        whole = self.examples.batch(rows) if self.examples.are_tokens else None
+        if not isinstance(whole, dict):
+            return {CARRIED: _tensor(np.concatenate(parts), dtype)}
+        mask_BT = whole["attention_mask"].bool()
+        carried_BTD = torch.zeros((*mask_BT.shape, parts[0].shape[-1]), dtype=dtype)
+        carried_BTD[mask_BT] = _tensor(np.concatenate(parts), dtype)
+        return {**whole, CARRIED: carried_BTD}
+
+    def costs(self, rows: Sequence[int] | np.ndarray) -> list[int]:
+        """The relative compute of each of `rows`."""
+        return self.examples.costs(rows)
+
+    def tokens(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """None: embeddings lie before the cut."""
+        return np.array([], dtype=np.int64)
+
+    def missing(self, rows: np.ndarray) -> int:
+        """How many passes of one example each the frozen part has still to make for all views of `rows`."""
+        views = range(1 + self.views)
+        return sum(len(self._unknown(rows, view)) for view in views)
+
+    def measure(self, rows: np.ndarray) -> tuple[float, float]:
+        """Bytes that one view of one example takes, and seconds to compute it: means over a few of `rows`."""
+        some = rows[: min(MEASURED, len(rows))]
+        self._carry(some, 0)  # the first pass pays for more than itself
+        began = time.perf_counter()
+        parts = self._carry(some, 0)
+        return float(np.mean([part.nbytes for part in parts])), (time.perf_counter() - began) / len(some)
+
+    def _view(self, epoch: int | None) -> int:
+        return 0 if epoch is None or not self.views else 1 + epoch % self.views
+
+    def _unknown(self, rows: np.ndarray, view: int) -> np.ndarray:
+        known = self._blocks.get(view, [])
+        return np.array([row for row in rows if not any(int(row) in block.starts for block in known)], dtype=np.int64)
+
+    def _ready(self, rows: np.ndarray, view: int) -> None:
+        missing = np.unique(self._unknown(rows, view))
+        if len(missing):
+            self._blocks.setdefault(view, []).append(self._block(missing, view))
+
+    def _read(self, row: int, view: int) -> np.ndarray:
+        return next(block for block in self._blocks[view] if row in block.starts).read(row)
+
+    def _block(self, rows: np.ndarray, view: int) -> _Block:
+        folder = self.folder / sha256_text(str(view), *(self.contents[row] for row in rows))
+        if not (folder / MANIFEST).is_file():
+            self._write(folder, rows, view)
+        os.utime(self.folder)  # used: not the next to be removed
+        manifest = read_json(folder / MANIFEST)
+        shards = tuple(_mapped(folder / f"{number:05d}.safetensors") for number in range(len(manifest["shards"])))
+        ends = np.cumsum(manifest["lengths"])
+        starts = {
+            int(rows[place]): (int(end - length), int(end))
+            for place, length, end in zip(manifest["order"], manifest["lengths"], ends, strict=True)
+        }
+        first_S = np.concatenate([[0], np.cumsum(manifest["shards"])[:-1]])
+        return _Block(shards, first_S, starts, getattr(torch, manifest["dtype"]))
+
+    def _write(self, folder: Path, rows: np.ndarray, view: int) -> None:
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+        order: list[int] = []
+        lengths: list[int] = []
+        shards: list[int] = []
+        waiting: list[Tensor] = []
+
+        def flush() -> None:
+            together = torch.cat(waiting)
+            with replacing(folder / f"{len(shards):05d}.safetensors") as temporary:
+                save_file({"rows": together.contiguous()}, temporary)
+            shards.append(len(together))
+            waiting.clear()
+
+        what = f"activations at {self.resumed.cut}" + (f", view {view} of {self.views}" if view else "")
+        began, dtype = time.monotonic(), torch.float32
+        make_room(self.folder.parent, keep=self.folder)
+        for batch in by_cost(self.examples.costs(rows)):
+            parts = self._carry(rows[batch], view)
+            dtype = parts[0].dtype
+            order += batch.tolist()
+            lengths += [len(part) for part in parts]
+            waiting += parts
+            if sum(part.nbytes for part in waiting) >= SHARD_BYTES:
+                flush()
+            done = len(order)
+            left = (time.monotonic() - began) / done * (len(rows) - done)
+            self.listener(Progress(what, done, len(rows), left))
+        if waiting:
+            flush()
+        told = {"order": order, "lengths": lengths, "shards": shards, "dtype": str(dtype).removeprefix("torch.")}
+        write_json(folder / MANIFEST, told)
+        self.seconds += time.monotonic() - began
+
+    def _carry(self, rows: np.ndarray, view: int) -> list[Tensor]:
+        """Each example's activations (its length × …): a text's tokens without padding, one entry for a picture."""
+        inputs = to_device(self.examples.batch(rows), self.placement.torch_device)
+        if view and self.augment is not None:
+            inputs = self.augment(inputs, generator(view, *(self.contents[row] for row in rows)))
+        with torch.inference_mode():
+            carried = self.resumed.carry(inputs).cpu()
+        if not isinstance(inputs, dict):
+            return list(torch.split(carried, 1))
+        lengths = inputs["attention_mask"].sum(1).tolist()
+        return [states[: int(length)].clone() for states, length in zip(carried, lengths, strict=True)]
+
+
+def views_with_room(bytes_each: float, examples: int, wanted: int, room: float) -> int | None:
+    """How many augmented views of so many examples fit into `room` bytes beside the plain one: at most `wanted`, which is 0
+    where nothing is augmented; None where it is not worth it.
+    """
+    most = int(room / max(1.0, bytes_each * examples)) - 1
+    return min(wanted, most) if most >= min(wanted, FEWEST_VIEWS) else None
+
+
+def room(folder: Path) -> float:
+    """Bytes that activations under `folder` may take in all, those that are there included."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return min(ROOM_BYTES, ROOM_SHARE * (shutil.disk_usage(folder).free + _size(folder)))
+
+
+def make_room(folder: Path, *, keep: Path) -> None:
+    """Remove what was used longest ago under `folder`, but never `keep`, until the rest leaves half of the room."""
+    folder.mkdir(parents=True, exist_ok=True)
+    most = room(folder) / 2
+    others = sorted((path for path in folder.iterdir() if path != keep), key=lambda path: path.stat().st_mtime)
+    while others and sum(map(_size, others)) > most:
+        shutil.rmtree(others.pop(0))
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _tensor(stored: np.ndarray, dtype: torch.dtype) -> Tensor:
+    return torch.from_numpy(stored).view(dtype)
+
+
+def _mapped(path: Path) -> np.ndarray:
+    """The only tensor of a safetensors file, mapped into memory: the format is a length, a header, the numbers."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))["rows"]
+    dtype = {"BF16": np.uint16, "F16": np.uint16, "F32": np.float32}[header["dtype"]]
+    return np.memmap(
+        path, dtype=dtype, mode="r", offset=8 + size + header["data_offsets"][0], shape=tuple(header["shape"])
+    )
