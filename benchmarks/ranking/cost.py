@@ -86,7 +86,7 @@ def passes(name: str, backbone, items) -> None:
     )
     bare_s = min(timed(network) for _ in range(3)) / len(prepared)
     seen = profile(backbone, prepared, placement)
-    for way in (Way("partial", 1 / 3, 10), Way("full", 1.0, 10)):
+    for way in (Way("partial", round(2 / 3 * len(backbone.stages)), 10), Way("full", 0, 10)):
         predicted = predict(seen, way, network_s=bare_s, extraction_s=0.0).seconds
         print(
             f"  10 steps of {way.name}: predicted {predicted:.1f} s, took {training(backbone, prepared, way, placement):.1f} s",
@@ -102,7 +102,7 @@ def training(backbone, prepared, way: Way, placement) -> float:
     from headstart.tasks import TASKS
 
     network = Network(backbone, 2)
-    freeze_below(network.backbone, round(len(backbone.stages) * (1 - way.moving)))
+    freeze_below(network.backbone, way.first)
     rows = np.arange(len(prepared))
     each = seconds_per_step(
         network,

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 from zoo import DRAWS, IMAGE_SETS, SAME_DATA, TEXT_SETS, TWINS, Draw, Target, draw, image_zoo, target, text_zoo
 
-from headstart.adapt.strategies import CONTROLS, STRATEGIES, recipe_of
+from headstart.adapt.moved import recipe_of
+from headstart.adapt.strategies import CONTROLS, STRATEGIES
 from headstart.adapt.trial import Spec
 from headstart.adapt.workbench import Workbench
 from headstart.data.modality import MODALITIES

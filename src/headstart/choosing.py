@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from headstart.adapt.strategies import STRATEGIES
+from headstart.adapt.carried import VIEWS
+from headstart.adapt.strategies import DEFAULT_STRATEGIES, STRATEGIES
 from headstart.adapt.workbench import Workbench
 from headstart.choose.cost import Way
 from headstart.choose.history import read_history
@@ -300,15 +301,16 @@ def _earlier(scene: Scene, bench: Workbench, rows: np.ndarray) -> Scene:
 def ways(bench: Workbench, name: str, examples: int) -> list[Way]:
     """Every strategy as its cost sees it: one whole trial, validation folds and refit included."""
     found = []
-    for strategy in STRATEGIES.values():
-        settings = strategy.propose(0, bench, name, np.arange(examples), seconds=None) or {}
-        if "epochs" not in settings:
-            found.append(Way(strategy.name, 0.0, 0))
+    kept = 1 if bench.backbones[name].card.modality == "text" else 1 + VIEWS
+    for strategy in (STRATEGIES[name] for name in DEFAULT_STRATEGIES):
+        schedule, first = strategy.schedule(examples), strategy.first(bench.backbones[name])
+        if schedule is None:
+            found.append(Way(strategy.name, first, 0))
             continue
-        epoch = math.ceil(examples / settings["batch_size"])
-        trainings = settings["folds"] * (1 - 1 / INNER_FOLDS) + 1
-        steps = round(epoch * settings["epochs"] * trainings)
-        found.append(Way(strategy.name, getattr(strategy, "share", 1.0), steps, settings["batch_size"]))
+        epoch = math.ceil(examples / schedule.batch_size)
+        trainings = schedule.folds * (1 - 1 / INNER_FOLDS) + 1
+        steps = round(epoch * schedule.epochs * trainings)
+        found.append(Way(strategy.name, first, steps, schedule.batch_size, stored=kept * examples))
     return found
 
 

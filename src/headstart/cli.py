@@ -196,6 +196,16 @@ def predict(
         typer.echo(f"Written: {out}")
 
 
+@app.command(short_help="How deep a model can be adapted, each way in a line.", epilog=examples("headstart strategies"))
+def strategies() -> None:
+    """List the ways to adapt a backbone and the controls that they are judged against."""
+    from headstart.options import described_strategies
+    from headstart.terminal import strategies_table, write
+
+    write(strategies_table(described_strategies()))
+    typer.echo("`headstart fit` searches over those marked ●; name others with --strategy.")
+
+
 @app.command(short_help="What is installed, and what to install for what.", epilog=examples("headstart doctor"))
 def doctor() -> None:
     """Show what Headstart finds on this machine, and what to install for what."""

@@ -114,7 +114,7 @@ Trials = Annotated[
 ]
 Strategies = Annotated[
     list[str] | None,
-    typer.Option("--strategy", metavar="NAME", help="Only this one of probe, partial and full. Repeatable."),
+    typer.Option("--strategy", metavar="NAME", help="Only this one: `headstart strategies` lists them. Repeatable."),
 ]
 Against = Annotated[Control, typer.Option(help="What transfer is compared with; none means no verdict.")]
 Metric = Annotated[

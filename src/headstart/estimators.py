@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from headstart.adapt.ledger import Ledger
 from headstart.adapt.proving import Outer, refit_winner
 from headstart.adapt.search import Plan, search, winner
-from headstart.adapt.strategies import STRATEGIES
+from headstart.adapt.strategies import DEFAULT_STRATEGIES, STRATEGIES
 from headstart.adapt.workbench import Workbench
 from headstart.data.dataset import Dataset
 from headstart.data.modality import MODALITIES
@@ -149,7 +149,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         outer = Outer(0, rows, np.array([], dtype=np.int64), folds)
         plan = Plan(
             backbones=[backbone.card.name],
-            strategies=list(self.strategies) or list(STRATEGIES),
+            strategies=list(self.strategies or DEFAULT_STRATEGIES),
             control=False,
             trials=self.trials if self.budget is None else None,
         )

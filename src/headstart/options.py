@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from headstart.adapt.strategies import STRATEGIES
+from headstart.adapt.strategies import CONTROLS as AGAINST
+from headstart.adapt.strategies import DEFAULT_STRATEGIES, STRATEGIES
 from headstart.data.options import Columns
 from headstart.errors import OptionError
 from headstart.prove.metrics import METRICS
@@ -67,7 +68,7 @@ class Options:
             columns=columns,
             budget_s=seconds(DEFAULT_BUDGET if budget is None and trials is None else budget),
             trials=trials,
-            strategies=tuple(strategies) or tuple(STRATEGIES),
+            strategies=tuple(strategies) or DEFAULT_STRATEGIES,
             control=control,
             metric=metric,
             models=tuple(models),
@@ -101,3 +102,8 @@ class Options:
                 "group": columns.group,
             },
         }
+
+
+def described_strategies() -> list[tuple[str, str, bool]]:
+    """Every strategy and control: its name, what it does, and whether a search tries it unasked."""
+    return [(one.name, one.summary, one.by_default) for one in (*STRATEGIES.values(), *AGAINST.values())]

@@ -241,6 +241,14 @@ def evaluation_parts(found: Evaluation) -> list[RenderableType]:
     return [table, *(Text(note) for note in notes)]
 
 
+def strategies_table(strategies: Iterable[tuple[str, str, bool]]) -> Table:
+    """Ways to adapt by name, with what each does; a dot where a search tries it unasked."""
+    return _table(
+        ["", "strategy", "what it does"],
+        (["●" if by_default else "", name, summary] for name, summary, by_default in strategies),
+    )
+
+
 def findings_table(found: Iterable[Finding]) -> Table:
     """What the doctor found."""
     return _table(["", "found", "what to do"], ([item.subject, item.found, item.advice] for item in found))

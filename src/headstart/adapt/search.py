@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from headstart.adapt.ledger import Ledger
-from headstart.adapt.strategies import CONTROLS, MIN_EPOCHS, REFIT, STRATEGIES, Strategy
+from headstart.adapt.moved import MIN_EPOCHS, REFIT
+from headstart.adapt.strategies import CONTROLS, STRATEGIES
+from headstart.adapt.strategy import Strategy
 from headstart.adapt.trial import Role, Spec, Trial
 from headstart.adapt.workbench import Folds, Workbench
-from headstart.errors import HeadstartError
+from headstart.errors import HeadstartError, ModelError
 from headstart.events import Said, TrialEnded
 from headstart.protocols import Clock
 from headstart.runtime import child_seed
@@ -182,7 +184,7 @@ def _run(spec: Spec, number: int, fold: int, bench: Workbench, rows: np.ndarray,
     try:
         validated = strategy_named(spec.strategy).validate(spec, bench, rows, folds, seed=seed)
         error, values = None, bench.judge(validated.rows).values(validated.logits)
-    except FloatingPointError as problem:
+    except (FloatingPointError, ModelError) as problem:
         validated, error, values = None, str(problem), {}
         bench.listener(Said(f"{spec.strategy} on {spec.backbone} failed: {problem}", warning=True))
     trial = Trial(number, fold, spec, time.monotonic() - began, values, validated, error)

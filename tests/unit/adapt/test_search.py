@@ -13,14 +13,14 @@ from tests.fakes import folds_of, workbench
 from headstart.adapt.ledger import Ledger
 from headstart.adapt.proving import Outer, prove_split, refit_winner
 from headstart.adapt.search import RESERVE, Plan, search, strategy_named, winner
-from headstart.adapt.strategies import CONTROLS, STRATEGIES
+from headstart.adapt.strategies import CONTROLS, DEFAULT_STRATEGIES, STRATEGIES
 from headstart.adapt.trial import Spec, Trial, Validated
 from headstart.data.modality import MODALITIES
 from headstart.events import TrialEnded
 from headstart.run.clock import BudgetClock
 from headstart.run.journal import Journal
 
-ALL = tuple(STRATEGIES)
+ALL = DEFAULT_STRATEGIES
 
 
 class FakeClock:
@@ -85,8 +85,8 @@ def test_finished_trials_are_not_run_again(tmp_path, monkeypatch):
         raise AssertionError("ran again")
 
     monkeypatch.setattr("headstart.adapt.finetune.train", refuse)
-    monkeypatch.setattr("headstart.adapt.strategies.train", refuse)
-    monkeypatch.setattr("headstart.adapt.strategies.solve_probe", refuse)
+    monkeypatch.setattr("headstart.adapt.moved.train", refuse)
+    monkeypatch.setattr("headstart.adapt.frozen.solve_probe", refuse)
     again = _search(workbench(tmp_path / "cache"), tmp_path, trials=4)
     for one, other in zip(first, again, strict=True):
         assert one.spec == other.spec
@@ -135,7 +135,7 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path, monkeypatch):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("headstart.adapt.strategies.train", interrupted)
+    monkeypatch.setattr("headstart.adapt.moved.train", interrupted)
     trials = _search(bench, tmp_path, trials=6, clock=clock)
     assert clock.interrupted
     assert [trial.spec.strategy for trial in trials] == ["probe", "random-frozen"]
@@ -152,7 +152,7 @@ def test_diverged_training_is_a_failed_trial_not_a_crash(tmp_path, monkeypatch):
             return Validated(rows, np.full((8, 2), np.nan, dtype=np.float32), {})
         return validated
 
-    monkeypatch.setattr("headstart.adapt.strategies.FineTune.validate", broken)
+    monkeypatch.setattr("headstart.adapt.moved.FineTune.validate", broken)
     trials = _search(bench, tmp_path, trials=2, control=False)
     assert trials[1].error is not None
     assert "diverged" in trials[1].error

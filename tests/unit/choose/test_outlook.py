@@ -152,10 +152,12 @@ def test_deeper_strategies_cost_more():
     assert sum(seen.parameters_S) == sum(parameter.numel() for parameter in backbone.net.parameters())
     costs = [
         predict(seen, way, network_s=1e-3, extraction_s=1.0)
-        for way in (Way("probe", 0, 0), Way("partial", 1 / 3, 90), Way("full", 1, 90))
+        for way in (Way("probe", 3, 0), Way("partial", 2, 90), Way("full", 0, 90))
     ]
     assert costs[0].seconds == 1.0
     assert costs[0].seconds < costs[1].seconds < costs[2].seconds
+    stored = predict(seen, Way("partial", 2, 90, stored=100), network_s=1e-3, extraction_s=1.0)
+    assert costs[0].seconds < stored.seconds < costs[1].seconds
     assert costs[0].memory_mib < costs[1].memory_mib < costs[2].memory_mib
 
 

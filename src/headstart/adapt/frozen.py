@@ -1,0 +1,68 @@
+"""Strategies in which the backbone does not move."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from headstart.adapt.network import Network
+from headstart.adapt.probe import solve_probe
+from headstart.adapt.trial import Role, Spec, Validated
+from headstart.adapt.workbench import Folds, Workbench
+from headstart.models.backbone import Backbone
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Frozen features and an exact linear solver; on random weights it is a control."""
+
+    name: str = "probe"
+    role: Role = "transfer"
+    depth: int = 0
+    summary: str = "backbone frozen, a linear head solved exactly"
+    by_default: bool = True
+    choices: int = 1
+
+    def first(self, backbone: Backbone) -> int:
+        """Nothing moves."""
+        return len(backbone.stages)
+
+    def schedule(self, examples: int) -> None:
+        """It is solved, not trained."""
+
+    def propose(
+        self, number: int, bench: Workbench, backbone: str, rows: np.ndarray, *, seconds: float | None
+    ) -> Mapping[str, Any] | None:
+        """A probe has nothing to choose: its regularisation path is part of solving it."""
+        return {}
+
+    def validate(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Validated:
+        """Out-of-fold logits for the validated rows at the best regularisation."""
+        fit = solve_probe(bench, self._features(spec, bench), rows, folds)
+        seen = np.unique(np.concatenate([held_out for _, held_out in folds]))
+        return Validated(rows[seen], fit.held_out_logits_NK[seen].astype(np.float32), {"C": fit.C})
+
+    def refit(
+        self, spec: Spec, found: Mapping[str, Any], bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int
+    ) -> Network:
+        """The head at the chosen regularisation, on all rows."""
+        fit = solve_probe(bench, self._features(spec, bench), rows, folds)
+        network = Network(bench.backbone(spec.backbone, random=self._random), len(bench.classes))
+        network.set_head(fit.weight_KD, fit.bias_K)
+        return network.eval()
+
+    def logits(self, network: Network, spec: Spec, bench: Workbench, rows: np.ndarray) -> np.ndarray:
+        """Stored features times the head."""
+        weight_KD, bias_K = network.head_arrays()
+        logits_NK: np.ndarray = self._features(spec, bench).take(rows) @ weight_KD.T + bias_K
+        return logits_NK
+
+    @property
+    def _random(self) -> bool:
+        return self.role == "random-frozen"
+
+    def _features(self, spec: Spec, bench: Workbench) -> Any:
+        return bench.features(spec.backbone, random=self._random)

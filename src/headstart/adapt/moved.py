@@ -1,0 +1,246 @@
+"""Strategies in which weights move: on a solved head, for as long as the time allows."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from headstart.adapt.carried import VIEWS, room, views_with_room
+from headstart.adapt.examples import Augment, Examples
+from headstart.adapt.finetune import Recipe, best_of, predict_logits, seconds_per_step, train
+from headstart.adapt.heads import SOLVED_UP_TO, solve_head, starting_head
+from headstart.adapt.movers import Mover
+from headstart.adapt.network import Moving, Network
+from headstart.adapt.strategy import Schedule
+from headstart.adapt.trial import Role, Spec, Validated
+from headstart.adapt.workbench import Folds, Workbench
+from headstart.models.backbone import Backbone
+from headstart.runtime import child_seed, generator, seed_everything
+
+FEW, FEW_FOLDS, ENOUGH_EPOCHS = 300, 3, 10
+"""Below FEW examples a trial validates on several folds, where that leaves ENOUGH_EPOCHS."""
+REFIT = 1.25
+"""What a refit takes, in trainings on one fold: it sees all examples."""
+MIN_EPOCHS = 3
+"""Below this a fine-tuning trial says nothing about its settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class FineTune:
+    """Weights move: the head is solved first, then what `mover` releases trains with it (LP-FT, Kumar et al. 2022).
+
+    From random weights (the control `scratch`) the head starts at zero and batch norm learns its statistics.
+    """
+
+    name: str
+    role: Role
+    depth: int
+    summary: str
+    mover: Mover
+    rates: tuple[float, ...]
+    """Peak learning rates to try, the most promising first."""
+    steps: int
+    """Training steps when time allows."""
+    by_default: bool = True
+
+    @property
+    def choices(self) -> int:
+        """One proposal per learning rate."""
+        return len(self.rates)
+
+    @property
+    def _random(self) -> bool:
+        return self.role == "scratch"
+
+    def first(self, backbone: Backbone) -> int:
+        """Where the mover begins."""
+        return self.mover.first(backbone)
+
+    def schedule(self, examples: int) -> Schedule:
+        """The steps it is given, in epochs; few examples are validated on several folds."""
+        batch_size = 32 if examples >= 64 else 16
+        epochs = min(40, max(4, round(self.steps / math.ceil(examples / batch_size))))
+        return Schedule(epochs, batch_size, FEW_FOLDS if examples < FEW else 1)
+
+    def propose(
+        self, number: int, bench: Workbench, backbone: str, rows: np.ndarray, *, seconds: float | None
+    ) -> Mapping[str, Any] | None:
+        """Learning rate number `number`, with as many epochs and validation folds as fit into `seconds` with a refit."""
+        plan = self.schedule(len(rows))
+        epochs, folds, batch_size = plan.epochs, plan.folds, plan.batch_size
+        steps = math.ceil(len(rows) / batch_size)
+        views, storing_s = self._views(bench, backbone, rows, epochs)
+        if seconds is not None:
+            step_s = self._seconds_per_step(bench, backbone, rows, batch_size, views)
+            affordable = (seconds - storing_s) / (steps * step_s)
+            # Few epochs on several folds say more than many epochs on one, whose best one is then found by luck.
+            while not number and folds > 1 and affordable < (folds + REFIT) * ENOUGH_EPOCHS:
+                folds -= 1
+            epochs = min(epochs, int(affordable / (folds + REFIT)))
+            # Another learning rate over a shorter schedule would tell nothing about the rate, and validated on fewer
+            # folds it would leave fewer examples on which all trials can be compared.
+            if epochs < (ENOUGH_EPOCHS if number else MIN_EPOCHS):
+                return None
+        rate = self.rates[number]
+        recipe = Recipe(
+            epochs=epochs,
+            learning_rate=rate,
+            head_learning_rate=rate if self._random else 10 * rate,
+            weight_decay=0.05 if self._random else 0.01,
+            batch_size=batch_size,
+            hold_batch_norm=not self._random,
+        )
+        return {**recipe.to_dict(), "folds": folds, "views": views}
+
+    def validate(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Validated:
+        """Train on the first folds; the logits of what they held out, at the epoch of `best_of` for all of them.
+
+        One epoch for all, because a refit has to stop somewhere, and each fold's own best would flatter. With few
+        examples the head is solved again at the end, unless the trained one is clearly better.
+        """
+        recipe = recipe_of(spec)
+        seen, logits, ends, solved, steps, began = [], [], set(), [], 0, time.perf_counter()
+        for number, (inner, held_out) in enumerate(folds[: spec.settings["folds"]]):
+            network, _ = self._start(spec, bench, rows[inner], _without(folds, inner, held_out), seed=seed)
+            moving, examples, augment = self._moving(network, spec, bench)
+            trained = train(
+                moving,
+                examples,
+                rows[inner],
+                bench.targets[rows[inner]],
+                recipe,
+                objective=bench.task.loss,
+                placement=bench.placement,
+                rng=generator(seed, "train", number),
+                augment=augment,
+                validation=(rows[held_out], bench.judge(rows[held_out])),
+            )
+            seen.append(rows[held_out])
+            logits.append(trained.by_epoch)
+            ends.add(trained.best_epoch)
+            steps += (len(trained.by_epoch) - 1) * math.ceil(len(inner) / recipe.batch_size)
+            if len(inner) <= SOLVED_UP_TO:
+                solve_head(network, spec.backbone, bench, rows[inner])
+                solved.append(self.logits(network, spec, bench, rows[held_out]))
+        # What a step took with all that belongs to it is a better guess for the next trial than a step by itself.
+        bench.step_seconds[self._key(spec.backbone, recipe.batch_size)] = (time.perf_counter() - began) / max(1, steps)
+        held_out_rows = np.concatenate(seen)
+        together = [np.concatenate(parts) for parts in zip(*logits, strict=False)]  # to the fold that stopped first
+        judge = bench.judge(held_out_rows)
+        best = best_of(together, judge)
+        if len(solved) == len(seen) and ends == {best} and not judge.prefers(together[best], np.concatenate(solved)):
+            return Validated(held_out_rows, np.concatenate(solved), {"best_epoch": best, "head": "solved"})
+        return Validated(held_out_rows, together[best], {"best_epoch": best, "head": "trained"})
+
+    def refit(
+        self, spec: Spec, found: Mapping[str, Any], bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int
+    ) -> Network:
+        """The same schedule on all rows, stopped at the epoch and with the kind of head that validation found best."""
+        network, released = self._start(spec, bench, rows, folds, seed=seed)
+        recipe = recipe_of(spec, stop_after=found["best_epoch"])
+        if found["best_epoch"]:
+            moving, examples, augment = self._moving(network, spec, bench)
+            train(
+                moving,
+                examples,
+                rows,
+                bench.targets[rows],
+                recipe,
+                objective=bench.task.loss,
+                placement=bench.placement,
+                rng=generator(seed, "refit"),
+                augment=augment,
+            )
+        self.mover.settle(released)
+        if found["head"] == "solved":
+            solve_head(network, spec.backbone, bench, rows)
+        return network.eval()
+
+    def logits(self, network: Network, spec: Spec, bench: Workbench, rows: np.ndarray) -> np.ndarray:
+        """A forward pass over the prepared rows."""
+        return predict_logits(network, bench.prepared(spec.backbone), rows, bench.placement)
+
+    def _start(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> tuple[Network, Any]:
+        """The network before its first step, and what the mover needs to settle it again."""
+        seed_everything(child_seed(seed, "start") % 2**32)
+        network = Network(copy.deepcopy(bench.backbone(spec.backbone, random=self._random)), len(bench.classes))
+        released = self.mover.release(network.backbone, bench.sample(spec.backbone))
+        if not self._random:
+            network.set_head(*starting_head(bench, bench.features(spec.backbone), rows, folds))
+        return network, released
+
+    def _views(self, bench: Workbench, backbone: str, rows: np.ndarray, epochs: int) -> tuple[int | None, float]:
+        """How many augmented views of what goes into the moving stages to keep (None: keep nothing, run the frozen part each
+        time), and the seconds that computing what is not there yet will take.
+        """
+        first = self.first(bench.backbones[backbone])
+        if self._random or bench.resumed(backbone, first) is None:
+            return None, 0.0
+        changes = bench.augment is not None and not bench.prepared(backbone).are_tokens
+        wanted = min(VIEWS, epochs) if changes else 0
+        kept = bench.carried(backbone, first, wanted)
+        bytes_each, seconds_each = kept.measure(rows)
+        views = views_with_room(bytes_each, len(rows), wanted, room(kept.folder.parent))
+        if views is None:
+            return None, 0.0
+        return views, seconds_each * bench.carried(backbone, first, views).missing(rows)
+
+    def _moving(self, network: Network, spec: Spec, bench: Workbench) -> tuple[Network, Examples, Augment | None]:
+        """What is trained: the network itself, or its moving stages on stored activations. Both share the weights."""
+        views = spec.settings.get("views")
+        if views is None:
+            return network, bench.prepared(spec.backbone), bench.augment
+        first = self.first(network.backbone)
+        moving = Moving(network, first, bench.sample(spec.backbone))
+        return moving, bench.carried(spec.backbone, first, views), None
+
+    def _key(self, backbone: str, batch_size: int) -> tuple[str, str, int]:
+        return self.name, backbone, batch_size
+
+    def _seconds_per_step(
+        self, bench: Workbench, backbone: str, rows: np.ndarray, batch_size: int, views: int | None
+    ) -> float:
+        key = self._key(backbone, batch_size)
+        if key not in bench.step_seconds:
+            network = Network(copy.deepcopy(bench.backbone(backbone, random=self._random)), len(bench.classes))
+            self.mover.release(network.backbone, bench.sample(backbone))
+            spec = Spec(self.role, backbone, self.name, {"views": views})
+            moving, examples, _ = self._moving(network, spec, bench)
+            bench.step_seconds[key] = seconds_per_step(
+                moving,
+                examples,
+                rows,
+                objective=bench.task.loss,
+                targets=bench.targets[rows],
+                placement=bench.placement,
+                batch_size=batch_size,
+            )
+        return bench.step_seconds[key]
+
+
+def recipe_of(spec: Spec, stop_after: int | None = None) -> Recipe:
+    """The recipe that a spec's settings describe."""
+    settings = {name: value for name, value in spec.settings.items() if name not in ("folds", "stop_after", "views")}
+    return Recipe(**settings, stop_after=stop_after)
+
+
+def _without(folds: Folds, inner: np.ndarray, held_out: np.ndarray) -> Folds:
+    """The other folds, as positions among `inner`: what a probe on the inner rows may be tuned on."""
+    place = {int(position): number for number, position in enumerate(inner)}
+    out = []
+    for train_rows, valid_rows in folds:
+        if np.array_equal(valid_rows, held_out):
+            continue
+        kept = [
+            np.array([place[int(p)] for p in part if int(p) in place], dtype=np.int64)
+            for part in (train_rows, valid_rows)
+        ]
+        if len(kept[0]) and len(kept[1]):
+            out.append((kept[0], kept[1]))
+    return out
