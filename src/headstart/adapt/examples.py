@@ -17,7 +17,12 @@ Augment = Callable[[Inputs, np.random.Generator], Inputs]
 
 
 class Examples(Protocol):
-    """What the training loop reads: batches of rows. Without an epoch they are shown as they are."""
+    """What the training loop reads: batches of rows. Without an epoch they are shown as they are.
+
+    `seconds` is what computing them has taken so far, reading not counted.
+    """
+
+    seconds: float
 
     def ready(self, rows: np.ndarray, epoch: int | None = None) -> None:
         """Compute what batches of `rows` will need."""
@@ -41,6 +46,8 @@ class PreparedExamples:
 
     Images are the bulk: they go to one flat file of equal rows, and a batch reads just its rows.
     """
+
+    seconds = 0.0
 
     def __init__(
         self,

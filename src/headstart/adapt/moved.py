@@ -105,10 +105,11 @@ class FineTune:
         examples the head is solved again at the end, unless the trained one is clearly better.
         """
         recipe = recipe_of(spec)
-        seen, logits, ends, solved, steps, began = [], [], set(), [], 0, time.perf_counter()
+        seen, logits, ends, solved, steps, stored_s, began = [], [], set(), [], 0, 0.0, time.perf_counter()
         for number, (inner, held_out) in enumerate(folds[: spec.settings["folds"]]):
             network, _ = self._start(spec, bench, rows[inner], _without(folds, inner, held_out), seed=seed)
             moving, examples, augment = self._moving(network, spec, bench)
+            stored_s -= examples.seconds
             trained = train(
                 moving,
                 examples,
@@ -121,6 +122,7 @@ class FineTune:
                 augment=augment,
                 validation=(rows[held_out], bench.judge(rows[held_out])),
             )
+            stored_s += examples.seconds
             seen.append(rows[held_out])
             logits.append(trained.by_epoch)
             ends.add(trained.best_epoch)
@@ -129,7 +131,8 @@ class FineTune:
                 solve_head(network, spec.backbone, bench, rows[inner])
                 solved.append(self.logits(network, spec, bench, rows[held_out]))
         # What a step took with all that belongs to it is a better guess for the next trial than a step by itself.
-        bench.step_seconds[self._key(spec.backbone, recipe.batch_size)] = (time.perf_counter() - began) / max(1, steps)
+        spent_s = time.perf_counter() - began - stored_s
+        bench.step_seconds[self._key(spec.backbone, recipe.batch_size)] = spent_s / max(1, steps)
         held_out_rows = np.concatenate(seen)
         together = [np.concatenate(parts) for parts in zip(*logits, strict=False)]  # to the fold that stopped first
         judge = bench.judge(held_out_rows)
@@ -186,7 +189,7 @@ class FineTune:
         wanted = min(VIEWS, epochs) if changes else 0
         kept = bench.carried(backbone, first, wanted)
         bytes_each, seconds_each = kept.measure(rows)
-        views = views_with_room(bytes_each, len(rows), wanted, room(kept.folder.parent))
+        views = views_with_room(bytes_each, len(rows), wanted, room(kept.folder.parent) / 2)
         if views is None:
             return None, 0.0
         return views, seconds_each * bench.carried(backbone, first, views).missing(rows)
