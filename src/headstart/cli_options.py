@@ -81,8 +81,9 @@ Models = Annotated[
     typer.Option(
         "--model",
         "--models",
+        "--from",
         metavar="NAME",
-        help="Backbone: a name from `headstart models`, or a folder. Repeatable, or several with commas.",
+        help="Backbone: a name from `headstart models`, a folder, or that of a finished run. Repeatable, or several with commas.",
     ),
 ]
 Budget = Annotated[

@@ -17,7 +17,7 @@ from headstart.registry import pick
 
 STARTERS = Path(__file__).parent / "starter"
 
-FORMS = "starter:NAME, minilm, timm:NAME, hf-hub:ORG/NAME, hf:ORG/NAME, torchvision:NAME=FILE.safetensors, or a model folder"
+FORMS = "starter:NAME, minilm, timm:NAME, hf-hub:ORG/NAME, hf:ORG/NAME, torchvision:NAME=FILE.safetensors, a model folder, or the folder of a run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,8 @@ def load_backbone(spec: str | Path | Backbone, *, offline: bool = False, revisio
 
     `starter:NAME` (in the package), `minilm` (extra offline-text), `timm:NAME`, `hf-hub:ORG/NAME[@REV]` (timm's layout
     on the hub), `hf:ORG/NAME[@REV]` (transformers' layout), `torchvision:NAME[.WEIGHTS]=FILE.safetensors`, a local
-    folder in timm's, transformers' or sentence-transformers' layout, or a Backbone, which is given back.
+    folder in timm's, transformers' or sentence-transformers' layout, the folder of a finished run, or a Backbone, which is
+    given back.
     `revision` pins a hub model to a commit, branch or tag; with `offline` only what was downloaded before is used.
     Raises ModelNotFound, UnsafeWeights, HubUnreachable, MissingExtra or ModelError, each saying what to do.
     """
@@ -73,6 +74,10 @@ def _local(folder: Path, spec: str) -> Backbone:
         )
     if not folder.is_dir():
         raise ModelNotFound(f"{spec}: no such model or folder. Give {FORMS}.")
+    if read_config(folder / "config.json").get("library_name") == "headstart":
+        from headstart.models.from_run import load_folder as load_run
+
+        return load_run(folder, spec=spec)
     if (folder / "modules.json").is_file() or "model_type" in read_config(folder / "config.json"):
         from headstart.models.from_transformers import load_folder as load_transformers
 
