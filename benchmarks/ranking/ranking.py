@@ -21,14 +21,30 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 from truth import rows
-from zoo import IMAGE_SETS, TEXT_SETS
+from zoo import DRAWS, IMAGE_SETS, TESTED, TEXT_SETS
 
-from headstart.choose.fusion import Case, by_rank, earned_share, fuse, weighted_tau
+from headstart.choose.fusion import Case, earned_share, fuse, weighted_tau
 from headstart.choose.knowledge import SHARE_ONE_KIND, SHARE_SEVERAL
-from headstart.choose.prior import Candidate, Result, strengths
+from headstart.choose.potential import GAIN, log_error, potential
+from headstart.choose.prior import Candidate, Result, centred_ranks, strengths
 
 TABLES = Path(__file__).parent / "tables"
 USED = ("ridge", "logme", "knn", "lda")
+PARAMETERS = {
+    **dict.fromkeys(("mnv2-imagenet-a", "mnv2-imagenet-b", "mnv2-birds", "mnv2-insects"), 2_223_872),
+    "mnv1-100": 3_206_976,
+    "mnv1-075": 1_816_560,
+    "mnv1-025": 213_072,
+    "natural": 1_653_376,
+    "glyph": 1_263_032,
+    "cifar-20": 269_072,
+    "cifar-32": 463_504,
+    "cifar-44": 657_936,
+    "cifar-56": 852_368,
+    "minilm": 22_565_376,
+    "llama-260k": 260_032,
+}
+"""As their source cards count them."""
 SOURCE_ACCURACY = {
     "mnv2-imagenet-a": 71.8,
     "mnv2-imagenet-b": 71.8,
@@ -39,6 +55,7 @@ SOURCE_ACCURACY = {
 """ImageNet top-1 in per cent as the architectures' authors state it (Sandler et al. 2018, table 4; Howard et al. 2017, tables
 6 and 7); those trained on something else have none and come last."""
 Order = Callable[[str, str], np.ndarray]
+DRAWN = tuple(map(str, range(DRAWS)))
 
 
 def main() -> None:
@@ -110,27 +127,65 @@ class Ground:
         candidates = [Candidate((model,)) for model in self.models[name]]
         return np.array([one.value for one in strengths(candidates, results)])
 
-    def cases(self, kinds: Sequence[str], without: str) -> list[Case]:
+    def errors(self, name: str, draw: str) -> np.ndarray:
+        """The mean log error of the left-out ridge probe and the nearest neighbours."""
+        found, count = self.evidence[name]["candidates"], self.evidence[name]["examples"][draw]
+        right = [(found[m][draw]["right"], found[m][draw]["scores"]["knn"][0]) for m in self.models[name]]
+        return log_error(np.array(right), count).mean(1)
+
+    def gain(self, *without: str) -> float:
+        """What size is worth when weights move, learned on all data sets but those in `without`: the slope of what was gained
+        over the log of the parameters, both centred on each data set.
+        """
+        sizes, gains = [], []
+        for name in self.sets:
+            if name in without:
+                continue
+            size = np.log10([PARAMETERS[model] for model in self.models[name]])
+            before = np.mean([self.errors(name, draw) for draw in DRAWN], axis=0)
+            gained = before - log_error(self.worth[name], TESTED)
+            sizes.append(size - size.mean())
+            gains.append(gained - gained.mean())
+        size, gained = np.concatenate(sizes), np.concatenate(gains)
+        return float(size @ gained / (size @ size))
+
+    def potential(self, *without: str, gain: float | None = None) -> Order:
+        """What frozen features get wrong, and what moving weights is expected to gain; `gain` learned unless given."""
+        known: dict[str, float] = {}
+
+        def order(name: str, draw: str) -> np.ndarray:
+            if name not in known:
+                known[name] = self.gain(name, *without) if gain is None else gain
+            sizes = [PARAMETERS[model] for model in self.models[name]]
+            return potential(self.errors(name, draw), sizes, gain=known[name])
+
+        return order
+
+    def by_rank(self, kinds: Sequence[str]) -> Order:
+        """The mean rank by several scores."""
+        return lambda name, draw: by_rank(np.array([self.score(kind)(name, draw) for kind in kinds]))
+
+    def cases(self, evidence: Order, without: str) -> list[Case]:
         """All other data sets as cases; their priors do not know `without` either."""
         return [
             Case(
                 self.prior(other, [without]),
-                np.mean([[self.score(kind)(other, draw) for kind in kinds] for draw in ("0", "1", "2")], axis=0),
+                np.mean([evidence(other, draw) for draw in DRAWN], axis=0),
                 self.worth[other],
             )
             for other in self.sets
             if other != without
         ]
 
-    def fused(self, kinds: Sequence[str], shares: Mapping[str, float] | float | None = None) -> Order:
-        """Prior and evidence, the share earned on the other data sets; or given."""
-        if shares is None:
-            shares = {name: earned_share(self.cases(kinds, name), default=SHARE_SEVERAL) for name in self.sets}
-        known = shares
+    def fused(self, evidence: Order | None = None, share: float | None = None) -> Order:
+        """Prior and evidence, by default the potential; the share earned on the other data sets, or given."""
+        known: dict[str, float] = {}
 
         def order(name: str, draw: str) -> np.ndarray:
-            share = known if isinstance(known, float) else known[name]
-            return fuse(self.prior(name), by_rank(np.array([self.score(kind)(name, draw) for kind in kinds])), share)
+            if name not in known:
+                others = self.cases(evidence or self.potential(name), name)
+                known[name] = earned_share(others, default=SHARE_SEVERAL) if share is None else share
+            return fuse(self.prior(name), (evidence or self.potential())(name, draw), known[name])
 
         return order
 
@@ -138,11 +193,16 @@ class Ground:
         """τ and regret in points by data set, means over draws."""
         taus, regrets = [], []
         for name in self.sets:
-            found = [order(name, draw) for draw in ("0", "1", "2")]
+            found = [order(name, draw) for draw in DRAWN]
             taus.append(np.mean([weighted_tau(one, self.worth[name]) for one in found]))
             best = self.worth[name].max()
             regrets.append(np.mean([100 * (best - self.worth[name][one.argmax()]) for one in found]))
         return np.array(taus), np.array(regrets)
+
+
+def by_rank(evidence_SM: np.ndarray) -> np.ndarray:
+    """Several scores (S × M models) as one: the mean of their ranks. By rank, because scores have no common unit."""
+    return np.mean([centred_ranks(score_M) for score_M in evidence_SM], axis=0)
 
 
 def own(title: str, sets: Sequence[str], strategies: Sequence[str]) -> None:
@@ -151,9 +211,12 @@ def own(title: str, sets: Sequence[str], strategies: Sequence[str]) -> None:
     if not ground.sets:
         return
     kinds = ("ridge", "logme", "knn", "lda", "h", "nleep")
-    orders: dict[str, Order] = {"headstart": ground.fused(USED)}
-    orders["evidence alone"] = ground.fused(USED, 1.0)
-    orders["prior alone"] = ground.fused(USED, 0.0)
+    orders: dict[str, Order] = {"headstart": ground.fused()}
+    orders["as shipped"] = ground.fused(ground.potential(gain=GAIN), SHARE_SEVERAL)
+    orders["evidence alone"] = ground.potential()
+    orders["without gain"] = ground.fused(ground.potential(gain=0.0))
+    orders["scores by rank"] = ground.fused(ground.by_rank(USED))
+    orders["prior alone"] = ground.fused(share=0.0)
     orders |= {f"{kind} alone": ground.score(kind) for kind in kinds}
     orders["source accuracy"] = lambda name, draw: np.array([SOURCE_ACCURACY.get(m, 0.0) for m in ground.models[name]])
     found = {called: ground.measure(order) for called, order in orders.items()}
@@ -168,13 +231,14 @@ def own(title: str, sets: Sequence[str], strategies: Sequence[str]) -> None:
         ahead = "" if called == "headstart" or not told else interval(taus - tau)
         table.add_row(called, f"{tau.mean():.3f}" if told else "–", ahead, f"{regret.mean():.2f}" if told else "–")
     Console(width=110).print(table)
-    curve = {share: ground.measure(ground.fused(USED, share)) for share in (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)}
+    curve = {share: ground.measure(ground.fused(share=share)) for share in (0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)}
     told_curve = ", ".join(
         f"{share}: {tau.mean():.3f} and {regret.mean():.2f}" for share, (tau, regret) in curve.items()
     )
     print(f"τ and regret by share of evidence: {told_curve}")
     by_set = ", ".join(f"{name} {t:.2f} and {r:.2f}" for name, t, r in zip(ground.sets, taus, regrets, strict=True))
     print(f"by data set: {by_set}")
+    print(f"gain by ten times the parameters, learned on all data sets: {ground.gain():.2f} nats")
 
 
 def interval(differences: np.ndarray) -> str:
@@ -262,7 +326,7 @@ def fuse_published(facts: Sequence[Mapping[str, str]]) -> None:
         taus, shares = [], []
         for data in sets:
             cases = [
-                Case(prior_of(models, results, data, other), evidence(other, kinds), truth(other))
+                Case(prior_of(models, results, data, other), by_rank(evidence(other, kinds)), truth(other))
                 for other in sets
                 if other != data
             ]

@@ -17,7 +17,8 @@ from ranking import TABLES, USED, worth
 from zoo import DRAWS, IMAGE_SETS, TEXT_SETS, image_zoo, text_zoo
 
 import headstart.choose
-from headstart.choose.knowledge import names_of
+from headstart.choose.knowledge import ERROR, names_of
+from headstart.choose.potential import log_error
 from headstart.data.audit import audit
 from headstart.data.fingerprint import fingerprint
 from headstart.data.read import read
@@ -49,12 +50,27 @@ def main() -> None:
                 "zoo": "small backbones on small data, benchmarks/ranking",
                 "data_set": name,
                 "fingerprint": fingerprint(data, audit(data).contents),
-                "scores": {names[model]: {kind: mean_above(found[model], kind) for kind in USED} for model in models},
+                "scores": {
+                    names[model]: {
+                        ERROR: error_of(found[model], evidence[name]["examples"]),
+                        **{kind: mean_above(found[model], kind) for kind in USED},
+                    }
+                    for model in models
+                },
                 "worth": {names[model]: round(values[name][model], 4) for model in models},
             }
         )
         print(name, len(models), flush=True)
     SHIPPED.write_text(json.dumps(entries, indent=1) + "\n")
+
+
+def error_of(draws: dict, examples: dict) -> float:
+    """The mean log error of the left-out ridge probe and the nearest neighbours, mean over draws."""
+    found = [
+        log_error(np.array([draws[draw]["right"], draws[draw]["scores"]["knn"][0]]), count).mean()
+        for draw, count in examples.items()
+    ]
+    return round(float(np.mean(found)), 5)
 
 
 def mean_above(draws: dict, kind: str) -> float:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headstart.choose.evidence import SCORES, Sample, weigh
-from headstart.choose.fusion import by_rank, earned_share, fuse
+from headstart.choose.fusion import earned_share, fuse
+from headstart.choose.potential import log_error, potential
 from headstart.choose.prior import Candidate, Result, centred_ranks, strengths
 from headstart.data.split import inner_folds
 
@@ -107,10 +108,28 @@ def test_ranks_are_centred_and_keep_the_order(numbers):
     assert np.all((ranks[:, None] > ranks) == (array[:, None] > array))
 
 
-@given(st.integers(2, 8), st.integers(1, 5), st.integers(0, 1000))
-def test_fused_extremes_are_the_two_alone(models, kinds, seed):
+@given(st.floats(0, 1), st.floats(0, 1), st.integers(2, 5000))
+def test_more_right_answers_are_less_error_and_none_wrong_is_no_certainty(one, other, count):
+    low, high = sorted((one, other))
+    assert log_error(high, count) <= log_error(low, count)
+    assert -np.log(2 * (count + 1)) - 1e-9 <= log_error(1.0, count) < 0
+
+
+@given(st.lists(st.integers(10_000, 10**9), min_size=2, max_size=8), st.integers(0, 1000))
+def test_potential_is_the_error_where_sizes_are_alike_and_the_size_where_errors_are(parameters, seed):
+    errors = np.random.default_rng(seed).normal(size=len(parameters))
+    alike = potential(errors, [parameters[0]] * len(parameters))
+    assert np.array_equal(np.argsort(-alike, kind="stable"), np.argsort(errors, kind="stable"))
+    found = potential(np.zeros(len(parameters)), parameters)
+    assert np.all((found[:, None] > found) == (np.array(parameters)[:, None] > parameters))
+    unknown = potential(errors, [None] * len(parameters))
+    assert unknown == pytest.approx(-errors)
+
+
+@given(st.integers(2, 8), st.integers(0, 1000))
+def test_fused_extremes_are_the_two_alone(models, seed):
     rng = np.random.default_rng(seed)
-    prior, evidence = rng.normal(size=models), by_rank(rng.normal(size=(kinds, models)))
+    prior, evidence = rng.normal(size=models), rng.normal(size=models)
     assert np.argmax(fuse(prior, evidence, 0.0)) == np.argmax(prior)
     assert np.argmax(fuse(prior, evidence, 1.0)) == np.argmax(evidence)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from headstart.choose.layers import Cut, choose_cut
+from headstart.choose.potential import log_error
 from headstart.choose.scores import (
     CLUSTERS_PER_CLASS,
     as_columns,
@@ -89,6 +90,19 @@ class Evidence:
     cuts: tuple[Cut, ...]
     cut: int
     right_N: Array
+
+    @property
+    def answers_AN(self) -> Array:
+        """Which examples each of two unlike left-out classifiers answers right: the ridge probe, and the nearest neighbours
+        where they were asked (A × N).
+        """
+        neighbours = self.scores.get("knn")
+        return np.array([self.right_N, *([] if neighbours is None else [neighbours.each_N])], dtype=float)
+
+    @property
+    def log_error(self) -> float:
+        """The mean log error of these classifiers."""
+        return float(log_error(self.answers_AN.mean(1), len(self.right_N)).mean())
 
 
 Score = Callable[[View, Sequence[Array]], tuple[list[float], Array | None]]

@@ -14,11 +14,13 @@ from headstart.solvers import Array
 VERDICTS = ("helped", "same", "hurt", "unclear")
 MOST_SURE = 0.95
 """No forecast claims more."""
-PER_CLASS = (5.0, 100.0)
+PER_CLASS = (20.0, 100.0)
 """Examples per class of the past cases: beyond them nothing was seen, and nothing is extrapolated."""
 STRENGTH = 30.0
 """How weakly the slopes are held back, as scikit-learn's C."""
 RIDGE = 0.1
+ENOUGH = 10
+"""Past cases without which nothing is foretold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,15 @@ class Clues:
     classes: int
 
     def vector(self) -> Array:
-        """A one; how far the probe is ahead of the floor, in units of what guessing leaves; and log10 of examples per class.
+        """A one; how far the probe is ahead of the floor and the floor of guessing, in units of what guessing leaves; and log10
+        of examples per class.
 
-        From scratch a network needs examples: with few, transfer is ahead even where its probe is not.
+        What the floor solves is learned from scratch as well. From scratch a network needs examples: with few, transfer is
+        ahead even where its probe is not.
         """
-        ahead = (self.probe - self.floor) / max(1e-3, 1 - self.chance)
+        left = max(1e-3, 1 - self.chance)
         per_class = np.clip(self.examples / self.classes, *PER_CLASS)
-        return np.array([1.0, ahead, np.log10(per_class)])
+        return np.array([1.0, (self.probe - self.floor) / left, (self.floor - self.chance) / left, np.log10(per_class)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +101,19 @@ def learn(
     """Fit the forecaster to past cases on the data sets named in `sets`.
 
     `is_real` tells sources from random weights, whose verdicts do not count for the rest. The noise is that of differences on
-    a data set that the regression has not seen. Raises DataError below ten cases, or where transfer helped in all or none of them.
+    a data set that the regression has not seen. Raises DataError below ENOUGH cases, or where transfer helped in all or none of them.
     """
     from sklearn.linear_model import LogisticRegression
 
     helped = np.array([word == "helped" for word in verdicts])
     if (
         not len(clues) == len(differences) == len(helped) == len(is_real)
-        or len(clues) < 10
+        or len(clues) < ENOUGH
         or helped.all()
         or not helped.any()
     ):
         raise DataError(
-            f"forecast: {len(clues)} past cases, {helped.sum()} of them helped. Both kinds are needed, ten or more in all."
+            f"forecast: {len(clues)} past cases, {helped.sum()} of them helped. Both kinds are needed, {ENOUGH} or more in all."
         )
     rows_CF = np.array([one.vector() for one in clues])
     model = LogisticRegression(C=STRENGTH).fit(rows_CF[:, 1:], helped)
@@ -124,7 +128,7 @@ def learn(
 
 
 def _line(rows_CF: Array, target_C: Array) -> tuple[Array, Array]:
-    inverse_FF = np.linalg.inv(rows_CF.T @ rows_CF + np.diag([0.0, RIDGE, RIDGE]))
+    inverse_FF = np.linalg.inv(rows_CF.T @ rows_CF + np.diag([0.0, *[RIDGE] * (rows_CF.shape[1] - 1)]))
     return np.asarray(inverse_FF @ rows_CF.T @ target_C), np.asarray(inverse_FF)
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.choose.prior import centred_ranks
-from headstart.errors import DataError
 from headstart.solvers import Array
 
 SHARES = tuple(np.linspace(0, 1, 21))
@@ -19,19 +17,12 @@ SHARES = tuple(np.linspace(0, 1, 21))
 class Case:
     """A past data set on which all is known: prior and evidence of its M models, and what they were worth in the end.
 
-    `evidence_SM` holds one row per score. All three come without a look at each other.
+    All three come without a look at each other.
     """
 
     prior_M: Array
-    evidence_SM: Array
+    evidence_M: Array
     worth_M: Array
-
-
-def by_rank(evidence_SM: Array) -> Array:
-    """Several scores (S × M models) as one: the mean of their ranks, −½ to ½. By rank, because scores have no common unit."""
-    if evidence_SM.ndim != 2 or not evidence_SM.size:
-        raise DataError(f"evidence: expected scores × models, got the shape {evidence_SM.shape}.")
-    return np.asarray(np.mean([centred_ranks(score_M) for score_M in evidence_SM], axis=0))
 
 
 def fuse(prior_M: Array, evidence_M: Array, share: float) -> Array:
@@ -73,7 +64,7 @@ def weighted_tau(order_M: Array, worth_M: Array) -> float:
 
 
 def _tau(case: Case, share: float) -> float:
-    return weighted_tau(fuse(case.prior_M, by_rank(case.evidence_SM), share), case.worth_M)
+    return weighted_tau(fuse(case.prior_M, case.evidence_M, share), case.worth_M)
 
 
 def _unit(values_M: Array) -> Array:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from headstart.choose.knowledge import names_of
+from headstart.choose.knowledge import ERROR, names_of
 from headstart.choose.ranking import Ranking
 from headstart.runtime import data_dir
 
@@ -54,7 +54,10 @@ def entry_of(fingerprint: str, ranking: Ranking, worth: Mapping[str, float]) -> 
     return {
         "fingerprint": fingerprint,
         "scores": {
-            keys[name]: {kind: round(found.above, 6) for kind, found in one.evidence.scores.items()}
+            keys[name]: {
+                ERROR: round(one.evidence.log_error, 6),
+                **{kind: round(found.above, 6) for kind, found in one.evidence.scores.items()},
+            }
             for name, one in told.items()
         },
         "worth": {keys[name]: round(float(worth[name]), 6) for name in told},

@@ -15,6 +15,7 @@ import numpy as np
 
 from headstart.choose.forecast import Forecaster
 from headstart.choose.fusion import Case, earned_share
+from headstart.choose.potential import potential
 from headstart.choose.prior import TRAITS, Candidate, Result, Strength, strengths
 from headstart.files import sha256_text
 from headstart.models.card import SourceCard
@@ -23,7 +24,9 @@ from headstart.models.catalogue import hub_models
 TABLES = Path(__file__).parent / "tables"
 ENOUGH_CASES, ENOUGH_MODELS = 4, 3
 """Past data sets with evidence on so many of the candidates before they decide the weight of evidence by themselves."""
-SHARE_ONE_KIND, SHARE_SEVERAL = 0.05, 0.9
+ERROR = "log error"
+"""Under this name a past data set's scores hold the mean log error of a candidate's left-out classifiers."""
+SHARE_ONE_KIND, SHARE_SEVERAL = 0.05, 0.7
 """The weight of evidence where candidates come from one source, and where they do not; benchmarks/ranking prints why."""
 
 
@@ -69,10 +72,9 @@ class Knowledge:
         cases = []
         pasts = self._others(without)
         for past in pasts:
-            found = [(card, [name for name in names_of(card) if name in past.scores]) for card in cards]
+            found = [(card, [name for name in names_of(card) if ERROR in past.scores.get(name, {})]) for card in cards]
             known = [(card, names[0]) for card, names in found if names]
-            kinds = set.intersection(*(set(past.scores[name]) for _, name in known)) if known else set()
-            if len(known) < ENOUGH_MODELS or not kinds:
+            if len(known) < ENOUGH_MODELS:
                 continue
             rest = [other for other in pasts if other.data != past.data and not _same(other, past)]
             results = [Result(one.zoo, one.data, model, value) for one in rest for model, value in one.worth.items()]
@@ -82,7 +84,10 @@ class Knowledge:
             cases.append(
                 Case(
                     np.array([strength.value for strength in prior]),
-                    np.array([[past.scores[name][kind] for _, name in known] for kind in sorted(kinds)]),
+                    potential(
+                        np.array([past.scores[name][ERROR] for _, name in known]),
+                        [card.parameters for card, _ in known],
+                    ),
                     np.array([past.worth[name] for _, name in known]),
                 )
             )

@@ -212,6 +212,7 @@ def _look(
     placed = standings(
         [found for _, found, _ in weighed],
         priors,
+        [card.parameters for card in cards],
         groups_n,
         share=knowledge.share(cards, without=fingerprint),
         widen=_widen(seen),

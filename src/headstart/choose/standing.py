@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from headstart.choose.evidence import Evidence
-from headstart.choose.fusion import by_rank, fuse
+from headstart.choose.fusion import fuse
+from headstart.choose.potential import log_error, potential
 from headstart.choose.prior import Strength
 from headstart.solvers import Array
 
@@ -44,26 +45,25 @@ def widening(fewest_per_class: int) -> float:
 def standings(
     evidence: Sequence[Evidence],
     priors: Sequence[Strength],
+    parameters: Sequence[int | None],
     groups_N: Array,
     *,
     share: float,
     widen: float,
     rng: np.random.Generator,
 ) -> list[Standing]:
-    """The standing of each of M candidates, all of them scored on the same N examples.
+    """The standing of each of M candidates, all of them scored on the same N examples; `parameters` are their sizes.
 
-    Each draw resamples groups of examples, ranks the candidates anew by every score that has a value per example, shifts
-    their priors by their standard errors, and fuses both with `share` of the evidence. Scores without values per example stay as they
-    are.
+    Each draw resamples groups of examples, counts anew what left-out classifiers get wrong, shifts the priors by their
+    standard errors, and fuses both with `share` of the evidence.
     """
     prior_M = np.array([strength.value for strength in priors])
     error_M = np.array([strength.error for strength in priors])
-    values = _values(evidence)
-    values_M = fuse(prior_M, by_rank(values), share)
+    values_M = fuse(prior_M, potential(np.array([one.log_error for one in evidence]), parameters), share)
     draws_BM = np.array(
         [
-            fuse(prior_M + widen * error_M * rng.standard_normal(len(prior_M)), by_rank(drawn_SM), share)
-            for drawn_SM in _resampled(evidence, values, groups_N, widen, rng)
+            fuse(prior_M + widen * error_M * rng.standard_normal(len(prior_M)), potential(drawn_M, parameters), share)
+            for drawn_M in _resampled(evidence, groups_N, widen, rng)
         ]
     )
     order = np.argsort(-values_M, kind="stable")
@@ -83,32 +83,19 @@ def standings(
     ]
 
 
-def _values(evidence: Sequence[Evidence]) -> Array:
-    """Scores × candidates, each above chance; only scores that every candidate has."""
-    return np.array([[one.scores[name].above for one in evidence] for name in shared_scores(evidence)])
-
-
-def shared_scores(evidence: Sequence[Evidence]) -> list[str]:
-    """The scores that all candidates have, in the order of the first."""
-    return [name for name in evidence[0].scores if all(name in one.scores for one in evidence)]
-
-
 def _resampled(
-    evidence: Sequence[Evidence], values_SM: Array, groups_N: Array, widen: float, rng: np.random.Generator
-) -> list[Array]:
-    names = shared_scores(evidence)
+    evidence: Sequence[Evidence], groups_N: Array, widen: float, rng: np.random.Generator
+) -> Iterator[Array]:
+    """The mean log errors (M) of the candidates' left-out classifiers on resampled groups, one draw at a time."""
     _, own_N, sizes_G = np.unique(groups_N, return_inverse=True, return_counts=True)
     counts_BG = rng.multinomial(len(sizes_G), np.full(len(sizes_G), 1 / len(sizes_G)), size=DRAWS)
     weights_BN = counts_BG[:, own_N].astype(float)
     weights_BN /= weights_BN.sum(1, keepdims=True)
-    drawn_BSM = np.repeat(values_SM[None], DRAWS, axis=0)
-    for row, name in enumerate(names):
-        each = [one.scores[name].each_N for one in evidence]
-        known = [one for one in each if one is not None]
-        if len(known) == len(each):
-            each_MN = np.array(known)
-            drawn_BSM[:, row] += widen * (weights_BN @ each_MN.T - each_MN.mean(1))
-    return list(drawn_BSM)
+    answers_MAN = np.array([one.answers_AN for one in evidence])
+    right_MA = answers_MAN.mean(2)
+    for weights_N in weights_BN:
+        drawn_MA = right_MA + widen * (answers_MAN @ weights_N - right_MA)
+        yield log_error(np.clip(drawn_MA, 0, 1), len(own_N)).mean(1)
 
 
 def _places(order: Array, draws_BM: Array) -> list[int]:

@@ -35,7 +35,7 @@ def test_a_finished_run_is_remembered_by_its_validation_values(tmp_path):
         name, value = f"test:{trial['backbone']}", trial["validation"]["accuracy"]
         best[name] = max(best.get(name, 0.0), value)
     assert entry["worth"] == pytest.approx(best, abs=1e-6)
-    assert all(set(scores) == {"ridge", "logme", "knn", "lda"} for scores in entry["scores"].values())
+    assert all(set(scores) == {"log error", "ridge", "logme", "knn", "lda"} for scores in entry["scores"].values())
 
 
 def test_it_changes_the_hash_of_the_prior_but_not_the_ranking_of_the_same_data(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from headstart.choose.evidence import Evidence, Measured
 from headstart.choose.fusion import Case, earned_share
-from headstart.choose.knowledge import Knowledge, Past, knowledge, names_of, one_kind
+from headstart.choose.knowledge import ERROR, Knowledge, Past, knowledge, names_of, one_kind
 from headstart.choose.layers import Cut, choose_cut
 from headstart.choose.prior import UNKNOWN_ERROR, Candidate, Result, Strength, strengths
 from headstart.choose.ranking import FIRST_LOOK, Contestant, rank, sample
@@ -155,7 +155,9 @@ def test_equal_evidence_leaves_the_order_to_the_prior():
         Evidence({"ridge": Measured(0.5, 0.0, 0.01, 0.02, each)}, (Cut("last", 4, 0.5, 0, 0),), 0, each > 0)
     ] * 2
     priors = [Strength(-0.4, 0.01, 5), Strength(0.4, 0.01, 5)]
-    found = standings(evidence, priors, np.arange(100), share=0.5, widen=1.0, rng=np.random.default_rng(0))
+    found = standings(
+        evidence, priors, [None] * len(priors), np.arange(100), share=0.5, widen=1.0, rng=np.random.default_rng(0)
+    )
     assert found[1].place == 1
     assert found[1].value > found[0].value
 
@@ -217,9 +219,9 @@ def test_a_broken_line_in_a_table_is_an_error():
 
 def test_evidence_that_orders_past_sets_earns_its_share():
     rng = np.random.default_rng(0)
-    cases = [Case(rng.normal(size=8), (worth := rng.random(8))[None], worth) for _ in range(6)]
+    cases = [Case(rng.normal(size=8), (worth := rng.random(8)), worth) for _ in range(6)]
     assert earned_share(cases, default=0.05) > 0.5
-    cases = [Case((worth := rng.random(8)), rng.normal(size=(1, 8)), worth) for _ in range(6)]
+    cases = [Case((worth := rng.random(8)), rng.normal(size=8), worth) for _ in range(6)]
     assert earned_share(cases, default=0.9) < 0.5
 
 
@@ -285,7 +287,7 @@ def test_who_had_a_first_look_only_comes_behind_and_is_not_dropped():
 
 def test_a_past_run_on_a_shipped_data_set_is_not_its_own_witness():
     shipped = [
-        past(f"set {n}", {"a": 1.0, "b": 0.5, "c": 0.0}, f"print {n}", {m: {"ridge": 0.1} for m in "abc"})
+        past(f"set {n}", {"a": 1.0, "b": 0.5, "c": 0.0}, f"print {n}", {m: {ERROR: -1.0} for m in "abc"})
         for n in range(2)
     ]
     again = past("print 0", {"a": 0.0, "b": 0.5, "c": 1.0}, "print 0")
@@ -293,3 +295,23 @@ def test_a_past_run_on_a_shipped_data_set_is_not_its_own_witness():
     cards = [card(name) for name in "abc"]
     first, _ = known._cases([replace(one, spec=one.name) for one in cards], "none")
     assert first.prior_M[0] > first.prior_M[2]
+
+
+def test_a_larger_network_is_ahead_where_frozen_features_are_alike():
+    each = np.tile([0.0, 1.0, 1.0, 1.0], 50)
+    found = Evidence({"knn": Measured(0.75, 0.25, 0.01, 0.3, each)}, (Cut("last", 4, 0.5, 0, 0),), 0, each > 0)
+    priors = [Strength(0.0, 0.01, 5)] * 3
+    rng = np.random.default_rng(0)
+    placed = standings([found] * 3, priors, [10**6, 10**7, None], np.arange(200), share=0.7, widen=1.0, rng=rng)
+    assert placed[1].value > placed[2].value > placed[0].value  # of unknown size: in the middle
+
+
+def test_errors_count_by_their_ratio_and_both_classifiers_count():
+    def answers(ridge, neighbours):
+        rows = np.arange(1000)
+        scores = {"knn": Measured(neighbours, 0.5, 0.01, 0.6, (rows < 1000 * neighbours).astype(float))}
+        return Evidence(scores, (Cut("last", 4, 0.5, 0, 0),), 0, rows < 1000 * ridge)
+
+    assert answers(0.98, 0.98).log_error == pytest.approx(np.log(20.5 / 1001))
+    assert answers(0.98, 0.96).log_error == pytest.approx((np.log(20.5 / 1001) + np.log(40.5 / 1001)) / 2)
+    assert answers(0.96, 0.98).log_error == answers(0.98, 0.96).log_error
