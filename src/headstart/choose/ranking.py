@@ -95,7 +95,7 @@ class Ranking:
             return f"{told}, against {second.score.value:.1%} with {second.card.name}{tail}"
         often = "nearly all" if best.standing.chance_of_first > 0.99 else f"{best.standing.chance_of_first:.0%} of"
         return (
-            f"{told}, against {second.score.value:.1%} with {second.card.name}; all scores and the prior together put it first in "
+            f"{told}, against {second.score.value:.1%} with {second.card.name}; with the prior and the sizes counted in, it comes first in "
             f"{often} resamples"
         )
 

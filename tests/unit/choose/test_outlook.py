@@ -200,7 +200,7 @@ def test_a_forecast_is_never_certain_and_never_foretells_harm():
 
 def test_a_forecaster_needs_past_cases_of_both_kinds():
     given, differences, words, sets, real = past_cases()
-    with pytest.raises(DataError, match="ten or more in all"):
+    with pytest.raises(DataError, match="10 or more in all"):
         learn(given[:5], differences[:5], words[:5], sets[:5], real[:5])
     with pytest.raises(DataError, match="Both kinds"):
         learn(given, differences, ["helped"] * 40, sets, real)

@@ -54,7 +54,7 @@ def test_the_best_features_come_first_and_the_reason_is_said():
     assert [one.card.name for one in found.candidates] == ["good", "poor"]
     assert found.candidates[0].standing.chance_of_first > 0.99
     assert not found.candidates[0].standing.tied
-    assert "put it first in nearly all resamples" in found.why()
+    assert "it comes first in nearly all resamples" in found.why()
 
 
 def test_candidates_that_cannot_be_told_apart_share_a_place():
