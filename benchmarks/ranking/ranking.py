@@ -133,21 +133,23 @@ class Ground:
         right = [(found[m][draw]["right"], found[m][draw]["scores"]["knn"][0]) for m in self.models[name]]
         return log_error(np.array(right), count).mean(1)
 
+    def gained(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """The log size of each candidate and what adapting it gained in log error, both centred on the data set."""
+        size = np.log10([PARAMETERS[model] for model in self.models[name]])
+        before = np.mean([self.errors(name, draw) for draw in DRAWN], axis=0)
+        gained = before - log_error(self.worth[name], TESTED)
+        return size - size.mean(), gained - gained.mean()
+
     def gain(self, *without: str) -> float:
-        """What size is worth when weights move, learned on all data sets but those in `without`: the slope of what was gained
-        over the log of the parameters, both centred on each data set.
-        """
-        sizes, gains = [], []
-        for name in self.sets:
-            if name in without:
-                continue
-            size = np.log10([PARAMETERS[model] for model in self.models[name]])
-            before = np.mean([self.errors(name, draw) for draw in DRAWN], axis=0)
-            gained = before - log_error(self.worth[name], TESTED)
-            sizes.append(size - size.mean())
-            gains.append(gained - gained.mean())
-        size, gained = np.concatenate(sizes), np.concatenate(gains)
+        """What size is worth when weights move: the slope over all data sets but those in `without`."""
+        found = [self.gained(name) for name in self.sets if name not in without]
+        size, gained = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return float(size @ gained / (size @ size))
+
+    def spread(self) -> float:
+        """How far candidates' gains lie from that slope: the median over data sets of the standard deviation."""
+        slope, found = self.gain(), [self.gained(name) for name in self.sets]
+        return float(np.median([(gained - slope * size).std() for size, gained in found]))
 
     def potential(self, *without: str, gain: float | None = None) -> Order:
         """What frozen features get wrong, and what moving weights is expected to gain; `gain` learned unless given."""
@@ -238,6 +240,7 @@ def own(title: str, sets: Sequence[str], strategies: Sequence[str]) -> None:
     print(f"τ and regret by share of evidence: {told_curve}")
     by_set = ", ".join(f"{name} {t:.2f} and {r:.2f}" for name, t, r in zip(ground.sets, taus, regrets, strict=True))
     print(f"by data set: {by_set}")
+    print(f"what a backbone gains lies {ground.spread():.2f} nats from what its size says (median over data sets)")
     print(f"gain by ten times the parameters, learned on all data sets: {ground.gain():.2f} nats")
 
 

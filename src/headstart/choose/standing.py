@@ -9,7 +9,7 @@ import numpy as np
 
 from headstart.choose.evidence import Evidence
 from headstart.choose.fusion import fuse
-from headstart.choose.potential import log_error, potential
+from headstart.choose.potential import SPREAD, log_error, potential
 from headstart.choose.prior import Strength
 from headstart.solvers import Array
 
@@ -54,15 +54,19 @@ def standings(
 ) -> list[Standing]:
     """The standing of each of M candidates, all of them scored on the same N examples; `parameters` are their sizes.
 
-    Each draw resamples groups of examples, counts anew what left-out classifiers get wrong, shifts the priors by their
-    standard errors, and fuses both with `share` of the evidence.
+    Each draw resamples groups of examples, counts anew what left-out classifiers get wrong, shifts what adapting gains by
+    its spread and the priors by their standard errors, and fuses both with `share` of the evidence.
     """
     prior_M = np.array([strength.value for strength in priors])
     error_M = np.array([strength.error for strength in priors])
     values_M = fuse(prior_M, potential(np.array([one.log_error for one in evidence]), parameters), share)
     draws_BM = np.array(
         [
-            fuse(prior_M + widen * error_M * rng.standard_normal(len(prior_M)), potential(drawn_M, parameters), share)
+            fuse(
+                prior_M + widen * error_M * rng.standard_normal(len(prior_M)),
+                potential(drawn_M + SPREAD * rng.standard_normal(len(prior_M)), parameters),
+                share,
+            )
             for drawn_M in _resampled(evidence, groups_N, widen, rng)
         ]
     )
