@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from ranking import USED, Ground, interval
+from ranking import Ground, interval
 from rich.console import Console
 from rich.table import Table
 from zoo import IMAGE_SETS, TEXT_SETS, draw, target
@@ -101,7 +101,7 @@ def table_of_nothing(found: dict, arrays: dict[str, np.ndarray]) -> Table:
         table.add_column(heading, justify="left" if heading == "features" else "right")
     for kind, width in (("useful", 64), *(("nothing", width) for width in WIDTHS)):
         names = [f"{kind}/{width}/{number}" for number in range(DRAWS_OF_NOTHING)]
-        theirs = [np.mean([found[name][score][0] for name in names]) for score in KINDS]
+        theirs = [np.nanmean([np.array(found[name][score][0], float) for name in names]) for score in KINDS]
         ours = np.mean([logme(arrays[f"features/{name}"], arrays[f"labels/{name}"]) for name in names])
         above = [here(arrays[f"features/{name}"], arrays[f"labels/{name}"]) for name in names]
         spread = np.mean([one.spread for one in above])
@@ -129,7 +129,7 @@ def table_of_order(title: str, ground: Ground, found: dict) -> Table:
     table = Table(title=f"{title}: candidates in order, draw 0")
     for heading in ("order", "weighted τ", "headstart ahead by", "top-1 regret, points"):
         table.add_column(heading, justify="left" if heading == "order" else "right", no_wrap=True)
-    fused = ground.fused(USED)
+    fused = ground.fused()
     orders = {"headstart": {name: fused(name, "0") for name in ground.sets}}
     for kind in KINDS:
         orders[f"transformer-ranker {kind}"] = {
