@@ -41,7 +41,7 @@ from headstart.runtime import place, seed_everything
 from headstart.tasks import TASKS
 
 MODEL = "mobilenetv2_100_imagenet_tf2"
-SHARES = (0.5, 0.75, 0.9)
+SHARES = (0.9, 0.75, 0.5)
 RATES = (1e-4, 3e-4, 3e-5, 1e-3, 1e-5, 2e-4, 5e-4, 5e-5)
 EPOCHS, BATCH, TIMED = 20, 32, 2
 COMPARED = 2
