@@ -1,6 +1,6 @@
 """What goes into the moving stages, kept: activations at a cut, and those of a few augmented views, computed once.
 
-Blocks of rows lie under the cache in shards of safetensors, content-addressed by weights, cut, preprocessing, precision,
+Chunks of rows lie under the cache in shards of safetensors, content-addressed by weights, cut, preprocessing, precision,
 examples and view: every epoch, fold, trial, strategy and later run with the same frozen part reads the same ones.
 """
 
@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +28,9 @@ from headstart.models.resume import CARRIED, Resumed
 from headstart.runtime import Placement, generator
 
 MANIFEST = "manifest.json"
+CHUNK = 256
+"""Examples are computed in chunks of so many neighbours, whoever asks for which of them first: a view, and its last digit, must
+not depend on the order of trials, or a run that is taken up again would end differently."""
 SHARD_BYTES = 64 * 2**20
 MEASURED = 16
 VIEWS = 8
@@ -72,23 +75,26 @@ class CarriedExamples:
     listener: Listener = silent
     seconds: float = 0.0
     """What computing has taken so far."""
-    _blocks: dict[int, list[_Block]] = field(default_factory=dict)
+    _blocks: dict[tuple[int, int], _Block] = field(default_factory=dict)
+    """By view and chunk."""
 
     def ready(self, rows: np.ndarray, epoch: int | None = None) -> None:
         """Compute what batches of `rows` in this epoch will need and nobody computed before."""
-        self._ready(rows, self._view(epoch))
+        view = self._view(epoch)
+        for key in self._unknown(rows, [view]):
+            self._blocks[key] = self._block(*key)
 
     def batch(self, rows: np.ndarray, epoch: int | None = None) -> Inputs:
         """The activations of `rows`, which must be `ready`, with their masks where they are texts."""
         view = self._view(epoch)
-        parts = [self._read(int(row), view) for row in rows]
-        dtype = self._blocks[view][0].dtype
+        blocks = [self._blocks[view, int(row) // CHUNK] for row in rows]
+        parts = [block.read(int(row)) for block, row in zip(blocks, rows, strict=True)]
         whole = self.examples.batch(rows) if self.examples.are_tokens else None
         if not isinstance(whole, dict):
-            return {CARRIED: _tensor(np.concatenate(parts), dtype)}
+            return {CARRIED: _tensor(np.concatenate(parts), blocks[0].dtype)}
         mask_BT = whole["attention_mask"].bool()
-        carried_BTD = torch.zeros((*mask_BT.shape, parts[0].shape[-1]), dtype=dtype)
-        carried_BTD[mask_BT] = _tensor(np.concatenate(parts), dtype)
+        carried_BTD = torch.zeros((*mask_BT.shape, parts[0].shape[-1]), dtype=blocks[0].dtype)
+        carried_BTD[mask_BT] = _tensor(np.concatenate(parts), blocks[0].dtype)
         return {**whole, CARRIED: carried_BTD}
 
     def costs(self, rows: Sequence[int] | np.ndarray) -> list[int]:
@@ -101,8 +107,7 @@ class CarriedExamples:
 
     def missing(self, rows: np.ndarray) -> int:
         """How many passes of one example each the frozen part has still to make for all views of `rows`."""
-        views = range(1 + self.views)
-        return sum(len(self._unknown(rows, view)) for view in views)
+        return sum(len(self._rows(chunk)) for _, chunk in self._unknown(rows, range(1 + self.views)))
 
     def measure(self, rows: np.ndarray) -> tuple[float, float]:
         """Bytes that one view of one example takes, and seconds to compute it: means over a few of `rows`."""
@@ -115,19 +120,15 @@ class CarriedExamples:
     def _view(self, epoch: int | None) -> int:
         return 0 if epoch is None or not self.views else 1 + epoch % self.views
 
-    def _unknown(self, rows: np.ndarray, view: int) -> np.ndarray:
-        known = self._blocks.get(view, [])
-        return np.array([row for row in rows if not any(int(row) in block.starts for block in known)], dtype=np.int64)
+    def _unknown(self, rows: np.ndarray, views: Iterable[int]) -> list[tuple[int, int]]:
+        chunks = np.unique(np.asarray(rows) // CHUNK).tolist()
+        return [(view, chunk) for view in views for chunk in chunks if (view, chunk) not in self._blocks]
 
-    def _ready(self, rows: np.ndarray, view: int) -> None:
-        missing = np.unique(self._unknown(rows, view))
-        if len(missing):
-            self._blocks.setdefault(view, []).append(self._block(missing, view))
+    def _rows(self, chunk: int) -> np.ndarray:
+        return np.arange(chunk * CHUNK, min((chunk + 1) * CHUNK, len(self.contents)))
 
-    def _read(self, row: int, view: int) -> np.ndarray:
-        return next(block for block in self._blocks[view] if row in block.starts).read(row)
-
-    def _block(self, rows: np.ndarray, view: int) -> _Block:
+    def _block(self, view: int, chunk: int) -> _Block:
+        rows = self._rows(chunk)
         folder = self.folder / sha256_text(str(view), *(self.contents[row] for row in rows))
         if not (folder / MANIFEST).is_file():
             self._write(folder, rows, view)

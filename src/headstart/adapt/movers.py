@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -53,42 +53,29 @@ class Stages:
 
 
 @dataclass(frozen=True, slots=True)
-class Norms:
-    """Scales and shifts of normalisation layers (Frankle et al. 2021; Cai et al. 2020 for few examples)."""
+class Parts:
+    """Some parameters of every layer that has them: `of` gives those of one module, `what` names them to people."""
+
+    what: str
+    of: Callable[[nn.Module], list[nn.Parameter]]
 
     def first(self, backbone: Backbone) -> int:
-        """The first stage that normalises."""
-        return _first_with(backbone, _is_norm)
-
-    def release(self, backbone: Backbone, sample: Inputs) -> None:
-        """Freeze all other modules."""
-        backbone.requires_grad_(requires_grad=False)
-        norms = [module for module in backbone.net.modules() if _is_norm(module)]
-        if not norms:
-            raise ModelError(f"{backbone.card.name}: has no normalisation layer with weights to move.")
-        for module in norms:
-            module.requires_grad_(requires_grad=True)
-
-    def settle(self, released: None) -> None:
-        """Nothing was added."""
-
-
-@dataclass(frozen=True, slots=True)
-class Biases:
-    """Biases of all layers, shifts of normalisations among them (BitFit, Ben Zaken et al. 2022)."""
-
-    def first(self, backbone: Backbone) -> int:
-        """The first stage with a bias."""
-        return _first_with(backbone, _has_bias)
+        """The first stage that has any."""
+        having = (
+            number
+            for number, stage in enumerate(backbone.stages)
+            if any(self.of(part) for module in backbone.stage_modules(stage) for part in module.modules())
+        )
+        return next(having, 0)
 
     def release(self, backbone: Backbone, sample: Inputs) -> None:
         """Freeze everything else."""
         backbone.requires_grad_(requires_grad=False)
-        biases = [module.bias for module in backbone.net.modules() if _has_bias(module)]
-        if not biases:
-            raise ModelError(f"{backbone.card.name}: has no biases to move.")
-        for bias in biases:
-            bias.requires_grad = True
+        parameters = [parameter for module in backbone.net.modules() for parameter in self.of(module)]
+        if not parameters:
+            raise ModelError(f"{backbone.card.name}: has no {self.what} to move.")
+        for parameter in parameters:
+            parameter.requires_grad = True
 
     def settle(self, released: None) -> None:
         """Nothing was added."""
@@ -143,23 +130,21 @@ class LowRank:
         return isinstance(module, nn.Linear) or _is_transposed(module) or (whole and not self.decomposed)
 
 
-def _first_with(backbone: Backbone, wanted: Any) -> int:
-    stages: Iterator[int] = (
-        number
-        for number, stage in enumerate(backbone.stages)
-        if any(wanted(part) for module in backbone.stage_modules(stage) for part in module.modules())
-    )
-    return next(stages, 0)
-
-
-def _is_norm(module: nn.Module) -> bool:
+def _of_norms(module: nn.Module) -> list[nn.Parameter]:
     is_leaf = not any(True for _ in module.children())
-    own = any(True for _ in module.parameters(recurse=False))
-    return is_leaf and own and "norm" in type(module).__name__.lower()
+    is_norm = is_leaf and "norm" in type(module).__name__.lower()
+    return list(module.parameters(recurse=False)) if is_norm else []
 
 
-def _has_bias(module: nn.Module) -> bool:
-    return isinstance(getattr(module, "bias", None), nn.Parameter)
+def _bias(module: nn.Module) -> list[nn.Parameter]:
+    bias = getattr(module, "bias", None)
+    return [bias] if isinstance(bias, nn.Parameter) else []
+
+
+NORMS = Parts("normalisation layer with weights", _of_norms)
+"""Scales and shifts of normalisation layers (Frankle et al. 2021)."""
+BIASES = Parts("biases", _bias)
+"""Biases of all layers, shifts of normalisations among them (BitFit, Ben Zaken et al. 2022)."""
 
 
 def _is_transposed(module: nn.Module) -> bool:

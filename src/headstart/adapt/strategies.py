@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headstart.adapt.frozen import Probe
 from headstart.adapt.moved import FineTune
-from headstart.adapt.movers import Biases, LowRank, Norms, Stages
+from headstart.adapt.movers import BIASES, NORMS, LowRank, Stages
 from headstart.adapt.strategy import Strategy
 
 STRATEGIES: dict[str, Strategy] = {
@@ -13,11 +13,11 @@ STRATEGIES: dict[str, Strategy] = {
         Probe(),
         FineTune(
             "bias", "transfer", 1, "head solved first, then biases trained with it",
-            mover=Biases(), rates=(1e-3, 3e-3, 3e-4), steps=300, by_default=False,
+            mover=BIASES, rates=(1e-3, 3e-3, 3e-4), steps=300, by_default=False,
         ),
         FineTune(
             "norms", "transfer", 1, "head solved first, then scales and shifts of normalisation layers trained with it",
-            mover=Norms(), rates=(1e-3, 3e-3, 3e-4), steps=300, by_default=False,
+            mover=NORMS, rates=(1e-3, 3e-3, 3e-4), steps=300, by_default=False,
         ),
         FineTune(
             "partial", "transfer", 2, "head solved first, then the last third of the stages trained with it",

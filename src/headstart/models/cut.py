@@ -93,7 +93,7 @@ def watch(
     for number, stage in enumerate(stages[:-1]):
         if only is not None and number not in only:
             continue
-        own = [path for path in stage.modules if not any(_is_inside(other, path) for other in paths)]
+        own = [path for path in stage.modules if not any(is_inside(other, path) for other in paths)]
         handles += [net.get_submodule(path).register_forward_hook(keep(number)) for path in own]
     try:
         yield seen
@@ -176,5 +176,6 @@ def _grouped(order: Sequence[Unit]) -> list[list[Unit]]:
     return groups
 
 
-def _is_inside(path: str, wrapper: str) -> bool:
+def is_inside(path: str, wrapper: str) -> bool:
+    """Whether the module at `path` is a part of the one at `wrapper`."""
     return path != wrapper and (wrapper == "" or path.startswith(f"{wrapper}."))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from headstart.errors import ModelError
 from headstart.models.backbone import Backbone, Inputs
+from headstart.models.cut import is_inside
 
 CARRIED = "carried"
 """The key in a batch under which the activations at the cut come."""
@@ -46,7 +47,7 @@ class Resumed(nn.Module):
             backbone.net.get_submodule(path)
             for stage in backbone.stages[:first]
             for path in stage.modules
-            if not any(_is_inside(other, path) for other in paths)
+            if not any(is_inside(other, path) for other in paths)
         ]
         self._dtype = next(one.dtype for one in backbone.parameters() if one.ndim > 1)
         moving = [backbone.net.get_submodule(path) for path in backbone.stages[first].modules if path]
@@ -157,10 +158,6 @@ class Resumed(nn.Module):
 
 class _Reached(Exception):
     """The pass has come to the cut."""
-
-
-def _is_inside(path: str, wrapper: str) -> bool:
-    return path != wrapper and (wrapper == "" or path.startswith(f"{wrapper}."))
 
 
 def _first(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[int | str, Tensor]:

@@ -67,9 +67,9 @@ def test_epochs_show_the_views_in_turn(tmp_path):
 def test_nothing_is_computed_twice_not_even_by_another_run(tmp_path, monkeypatch):
     rows = np.arange(12)
     once = kept(tmp_path)
-    assert once.missing(rows) == 48
+    assert once.missing(rows) == 4 * COUNT  # neighbours in a chunk come along
     first = [shown(once, rows), shown(once, rows, 1)]
-    assert once.missing(rows) == 24
+    assert once.missing(rows) == 2 * COUNT
     again = kept(tmp_path)
 
     def refuse(inputs):
@@ -79,6 +79,16 @@ def test_nothing_is_computed_twice_not_even_by_another_run(tmp_path, monkeypatch
     assert torch.equal(shown(again, rows), first[0])
     assert torch.equal(shown(again, rows, 1), first[1])
     assert torch.equal(shown(again, rows[::-1].copy()), first[0].flip(0))
+
+
+def test_a_view_does_not_depend_on_who_asked_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(carried, "CHUNK", 8)
+    fold, other = kept(tmp_path / "one"), kept(tmp_path / "two")
+    shown(fold, np.array([1, 3, 9]), 0)  # what a fold trains on comes first here, everything at once there
+    shown(fold, np.array([20, 0]), 0)
+    every = np.arange(COUNT)
+    assert torch.equal(shown(fold, every, 0), shown(other, every, 0))
+    assert fold.missing(every) == other.missing(every)
 
 
 def test_shards_are_small_and_read_as_one(tmp_path, monkeypatch):
