@@ -102,6 +102,7 @@ def result_of(
         confusion=found["confusion"],
         gap=found["gap"],
         foresight=found["foresight"],
+        head_start=found["head_start"],
         phases=run.phases,
         seed=options.seed,
         versions=versions(),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -31,7 +32,10 @@ class Outer:
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """Predictions for an outer split's test rows: logits by role and floor, temperatures by role, and who won."""
+    """Predictions for an outer split's test rows: logits by role and floor, temperatures by role, and who won.
+
+    `refit_s` and `predict_s` are the seconds that a winner's refit and its test rows took, by role.
+    """
 
     number: int
     test: np.ndarray
@@ -41,6 +45,8 @@ class Proved:
     train_right: float
     trials: Sequence[Trial]
     network: Network | None = None
+    refit_s: Mapping[str, float] = field(default_factory=dict)
+    predict_s: Mapping[str, float] = field(default_factory=dict)
 
 
 def prove_split(
@@ -58,20 +64,28 @@ def prove_split(
     logits: dict[str, np.ndarray] = floors(outer, bench, modality)
     temperatures: dict[str, float] = {}
     winners: dict[str, Trial] = {}
+    refit_s: dict[str, float] = {}
+    predict_s: dict[str, float] = {}
     shipped, train_right = None, float("nan")
     for role in ROLES:
         best = winner(trials, role, bench)
         if best is None:
             _explain_missing(trials, role, bench)
             continue
+        began = time.monotonic()
         network = refit_winner(best, outer, bench)
+        refit_s[role] = time.monotonic() - began
         strategy = strategy_named(best.spec.strategy)
         winners[role], temperatures[role] = best, temperature(best)
+        began = time.monotonic()
         logits[role] = strategy.logits(network, best.spec, bench, outer.test)
+        predict_s[role] = time.monotonic() - began
         if role == "transfer":
             shipped = network
             train_right = float(bench.right(outer.rows, strategy.logits(network, best.spec, bench, outer.rows)).mean())
-    return Proved(outer.number, outer.test, logits, temperatures, winners, train_right, trials, shipped)
+    return Proved(
+        outer.number, outer.test, logits, temperatures, winners, train_right, trials, shipped, refit_s, predict_s
+    )
 
 
 def refit_winner(best: Trial, outer: Outer, bench: Workbench) -> Network:
