@@ -6,6 +6,7 @@ logits that a network trained on so many rows gives to the test inputs.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,12 +16,13 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from headstart.adapt.conduct import seed_of
 from headstart.adapt.finetune import predict_features
 from headstart.adapt.ledger import Entries
 from headstart.adapt.network import Network
 from headstart.adapt.probe import INNER_FOLDS
 from headstart.adapt.proving import Outer, Proved
-from headstart.adapt.search import seed_of, strategy_named
+from headstart.adapt.strategies import strategy_named
 from headstart.adapt.trial import Role, Spec, Trial
 from headstart.adapt.workbench import Workbench
 from headstart.data.nested import nested_parts
@@ -138,6 +140,8 @@ def learning_curves(
     parts: list[int] = []
     missing = ""
     for number, (outer, split) in enumerate(zip(outers, proved, strict=True)):
+        if any(split.winners[role].spec.settings.get("examples", math.inf) < len(outer.rows) for role in SIDES):
+            return Curves(found, "the budget let a side see a part of its training examples only, so sizes would mislead")
         jobs = _jobs(bench, outer, split, points, parts if number else PARTS)
         if number and (not jobs or not _affordable([job for pair in jobs for job in pair], split, points, clock)):
             return Curves(found, f"{missing}; " * bool(missing) + f"measured on {number} of {len(proved)} folds")
@@ -276,7 +280,7 @@ def stored_seconds(bench: Workbench, spec: Spec, examples: int) -> float:
 
 def _forward_seconds(bench: Workbench, backbone: str) -> float:
     """Measured seconds of a forward pass for one example; remembered on the workbench."""
-    key = ("forward", backbone, 0)
+    key = ("forward", backbone, 0, 0)
     if key not in bench.step_seconds:
         rows = np.unique(np.linspace(0, len(bench.items) - 1, TIMED).round().astype(np.int64))
         network = Network(bench.backbone(backbone), len(bench.classes)).to(bench.placement.torch_device)

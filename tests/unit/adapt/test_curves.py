@@ -13,7 +13,7 @@ from tests.fakes import folds_of, workbench
 from headstart.adapt import curves as module
 from headstart.adapt.curves import PARTS, SIDES, SLACK, Points, curve_seconds, learning_curves, stored_seconds
 from headstart.adapt.proving import Outer, Proved
-from headstart.adapt.search import strategy_named
+from headstart.adapt.strategies import strategy_named
 from headstart.adapt.trial import Spec, Trial, Validated
 from headstart.run.journal import Journal
 
@@ -230,9 +230,20 @@ def test_too_few_examples_have_no_parts(tmp_path):
     assert (found.points, found.missing) == ([], "there are too few training examples to take a part of them")
 
 
+def test_a_winner_that_saw_a_part_only_has_no_curve(tmp_path):
+    """What it got with all of them would be what it got with fewer."""
+    bench, outers, proved = case(tmp_path)
+    trial = proved[0].winners["scratch"]
+    seen = replace(trial, spec=replace(trial.spec, settings={**SETTINGS, "examples": 32}))
+    part = [replace(proved[0], winners={**proved[0].winners, "scratch": seen})]
+    found = curves_of(tmp_path, prepared=(bench, outers, part))
+    assert found.points == []
+    assert "part of its training examples" in found.missing
+
+
 def test_transfer_pays_for_the_features_it_finds_and_scratch_for_none(tmp_path):
     bench, _, _ = case(tmp_path)
-    bench.step_seconds[("forward", "tiny", 0)] = 0.01
+    bench.step_seconds[("forward", "tiny", 0, 0)] = 0.01
     assert stored_seconds(bench, Spec("scratch", "tiny", "scratch", SETTINGS), 100) == 0
     assert stored_seconds(bench, Spec("transfer", "tiny", "probe", {}), 100) == pytest.approx(1.0)
     assert stored_seconds(bench, Spec("transfer", "tiny", "full", {"views": None}), 100) == pytest.approx(1.0)

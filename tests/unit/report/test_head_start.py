@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -126,7 +127,7 @@ def test_without_a_control_there_is_no_panel(tmp_path):
 
 def test_the_picture_is_to_scale():
     box = curve_chart.frame(POINTS)
-    steps = [box.x(b["labels"]) - box.x(a["labels"]) for a, b in zip(POINTS, POINTS[1:], strict=False)]
+    steps = [box.x(b["labels"]) - box.x(a["labels"]) for a, b in pairwise(POINTS)]
     assert max(steps) - min(steps) < 6  # each size about twice the one before
     assert box.x(30) == box.left
     assert box.x(244) == box.left + box.width
