@@ -41,6 +41,7 @@ SLACK = 1.15
 TIMED = 16
 """Examples over which a forward pass is timed."""
 STOPPED = "the run was stopped"
+SHORT = "the budget let one side train only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +141,9 @@ def learning_curves(
     parts: list[int] = []
     missing = ""
     for number, (outer, split) in enumerate(zip(outers, proved, strict=True)):
-        if any(split.winners[role].spec.settings.get("examples", math.inf) < len(outer.rows) for role in SIDES):
-            return Curves(found, "the budget let a side see a part of its training examples only, so sizes would mislead")
+        seen = min(split.winners[role].spec.settings.get("examples", math.inf) for role in SIDES)
+        if seen < len(outer.rows):  # what it gets with all of them is what it gets with fewer
+            return Curves(found, f"{SHORT} with {seen:,} of {len(outer.rows):,} training examples; a longer --budget would do")
         jobs = _jobs(bench, outer, split, points, parts if number else PARTS)
         if number and (not jobs or not _affordable([job for pair in jobs for job in pair], split, points, clock)):
             return Curves(found, f"{missing}; " * bool(missing) + f"measured on {number} of {len(proved)} folds")

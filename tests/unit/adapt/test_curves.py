@@ -231,14 +231,13 @@ def test_too_few_examples_have_no_parts(tmp_path):
 
 
 def test_a_winner_that_saw_a_part_only_has_no_curve(tmp_path):
-    """What it got with all of them would be what it got with fewer."""
     bench, outers, proved = case(tmp_path)
     trial = proved[0].winners["scratch"]
     seen = replace(trial, spec=replace(trial.spec, settings={**SETTINGS, "examples": 32}))
     part = [replace(proved[0], winners={**proved[0].winners, "scratch": seen})]
     found = curves_of(tmp_path, prepared=(bench, outers, part))
     assert found.points == []
-    assert "part of its training examples" in found.missing
+    assert found.missing == "the budget let one side train only with 32 of 64 training examples; a longer --budget would do"
 
 
 def test_transfer_pays_for_the_features_it_finds_and_scratch_for_none(tmp_path):
