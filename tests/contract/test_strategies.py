@@ -66,7 +66,8 @@ def test_what_is_frozen_stays_and_what_was_added_is_merged(family, name):
     recipe = Recipe(epochs=3, learning_rate=1e-2, head_learning_rate=1e-2, batch_size=4)
     targets = np.array([0, 1, 0, 1])
     rng = np.random.default_rng(0)
-    train(network, examples, rows, targets, recipe, objective=TASKS["single"].loss, placement=CPU, rng=rng)
+    objective, tricks = TASKS["single"].loss, MOVING[name].tricks
+    train(network, examples, rows, targets, recipe, objective=objective, placement=CPU, rng=rng, tricks=tricks)
     assert {n for n, one in network.backbone.named_parameters() if one.grad is not None and one.grad.any()} <= moving
     apart = predict_logits(network, examples, rows, CPU)
     mover.settle(released)

@@ -15,6 +15,7 @@ from headstart.adapt.carried import VIEWS, room, views_with_room
 from headstart.adapt.examples import Augment, Examples
 from headstart.adapt.finetune import Recipe, best_of, predict_logits, seconds_per_step, train
 from headstart.adapt.heads import SOLVED_UP_TO, solve_head, starting_head
+from headstart.adapt.hooks import Trick
 from headstart.adapt.movers import Mover
 from headstart.adapt.network import Moving, Network
 from headstart.adapt.strategy import Schedule
@@ -48,6 +49,10 @@ class FineTune:
     steps: int
     """Training steps when time allows."""
     by_default: bool = True
+    slowest: float = 1.0
+    """The rate of the first stage as a share of the last one's; those between are spaced evenly on a log scale."""
+    tricks: tuple[Trick, ...] = ()
+    """What else happens around the steps of every training."""
 
     @property
     def choices(self) -> int:
@@ -95,6 +100,7 @@ class FineTune:
             weight_decay=0.05 if self._random else 0.01,
             batch_size=batch_size,
             hold_batch_norm=not self._random,
+            rate_decay=self.slowest ** (1 / max(1, len(bench.backbones[backbone].stages) - 1)),
         )
         return {**recipe.to_dict(), "folds": folds, "views": views}
 
@@ -120,6 +126,7 @@ class FineTune:
                 placement=bench.placement,
                 rng=generator(seed, "train", number),
                 augment=augment,
+                tricks=self.tricks,
                 validation=(rows[held_out], bench.judge(rows[held_out])),
             )
             stored_s += examples.seconds
@@ -159,6 +166,7 @@ class FineTune:
                 placement=bench.placement,
                 rng=generator(seed, "refit"),
                 augment=augment,
+                tricks=self.tricks,
             )
         self.mover.settle(released)
         if found["head"] == "solved":
