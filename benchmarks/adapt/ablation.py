@@ -25,6 +25,7 @@ import tricks
 
 from headstart.adapt.carried import VIEWS
 from headstart.adapt.finetune import Recipe
+from headstart.adapt.gradual import SLOWEST, unfreeze_gradually
 from headstart.adapt.heads import solve_head
 from headstart.adapt.hooks import Trick
 from headstart.adapt.strategies import STRATEGIES
@@ -58,6 +59,8 @@ class Variant:
 
     tricks: tuple[Trick, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    slowest: float = 1.0
+    """The rate of the first stage as a share of the last one's."""
     texts: bool = True
     pictures: bool = True
     stored: bool = True
@@ -78,6 +81,8 @@ VARIANTS: dict[str, Variant] = {
     "cutmix 1.0": Variant((tricks.cutmix(1.0),), texts=False),
     "RandAugment": Variant((tricks.rand_augment(),), texts=False, stored=False),
     "re-initialised top layer": Variant((tricks.fresh_top(1),), pictures=False),
+    "discriminative rates": Variant(slowest=SLOWEST, stored=False),
+    "gradual": Variant((unfreeze_gradually,), slowest=SLOWEST, stored=False),
     "long tail": Variant(long_tail=True),
     "class-balanced loss": Variant((tricks.class_balanced(),), long_tail=True),
 }
@@ -156,7 +161,9 @@ def run(case: Case, wanted: Sequence[str], chosen: argparse.Namespace) -> Iterat
         variant, began = VARIANTS[called], time.perf_counter()
         train = unevenly if variant.long_tail else evenly
         strategy = replace(STRATEGIES[case.strategy], tricks=variant.tricks)
-        spec = Spec("transfer", name, case.strategy, {**settings(case, bench, len(train)), **variant.settings})
+        decay = variant.slowest ** (1 / (len(bench.backbones[name].stages) - 1))
+        given = {**settings(case, bench, len(train)), "rate_decay": decay, **variant.settings}
+        spec = Spec("transfer", name, case.strategy, given)
         folds = [(inner, held) for inner, held in inner_folds(bench.targets[train], bench.groups[train], k=4, seed=0)]
         end = {"best_epoch": EPOCHS, "head": "trained"}
         network = strategy.refit(spec, end, bench, train, folds, seed=case.draw)
