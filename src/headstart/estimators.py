@@ -33,6 +33,7 @@ from headstart.models.resolve import load_backbone
 from headstart.prove.calibrate import fit_temperature
 from headstart.registry import pick
 from headstart.run.clock import BudgetClock, seconds
+from headstart.run.executors import Here
 from headstart.run.journal import Journal
 from headstart.runtime import place
 from headstart.tasks import TASKS
@@ -154,7 +155,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             trials=self.trials if self.budget is None else None,
         )
         ledger = Ledger(Journal(folder / "journal.jsonl"), folder / "trials")
-        trials = search(bench, rows, folds, plan, ledger=ledger, clock=BudgetClock(seconds(self.budget)))
+        clock = BudgetClock(seconds(self.budget))
+        trials = search(bench, rows, folds, plan, ledger=ledger, clock=clock, executor=Here())
         best = winner(trials, "transfer", bench)
         if best is None or best.validated is None:
             raise DataError("no trial finished: training diverged. Try precision='fp32' or strategies=('probe',).")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart.adapt.proving import Proved
-from headstart.adapt.search import strategy_named
+from headstart.adapt.strategies import strategy_named
 from headstart.adapt.trial import Spec, Trial
 from headstart.adapt.workbench import Workbench
 from headstart.choose.outlook import Outlook
