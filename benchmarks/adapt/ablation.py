@@ -49,7 +49,7 @@ EPOCHS, MOST_OF_CLASS, TESTED, RESAMPLED = 20, 120, 250, 4000
 HEADS = ("trained", "solved")
 LONG_TAIL = 8
 """How many times as many examples the most frequent class has as the rarest, where frequencies are unequal."""
-RATES = {SMALL: (3e-4, 1e-3), NATURAL: (3e-4, 1e-3), MINILM: (1e-4, 3e-4)}
+RATES = {SMALL: (1e-3, 3e-4), NATURAL: (1e-3, 3e-4), MINILM: (3e-4, 1e-4)}
 """Peak learning rates of the backbone that every variant is given; it is judged at the one that suits it best over all cases."""
 
 
@@ -106,13 +106,16 @@ class Case:
         return self.data in TEXTS
 
 
-def cases(draws: int, strategies: Sequence[str]) -> Iterator[Case]:
-    """Draw by draw, so that an early stop leaves a whole number of draws."""
-    for draw in range(draws):
-        for strategy in strategies:
-            for data in (*PICTURES, *TEXTS):
-                backbones = (MINILM,) if data in TEXTS else (SMALL,) if strategy == "full" else (SMALL, NATURAL)
-                yield from (Case(data, one, strategy, draw, rate) for one in backbones for rate in RATES[one])
+def cases(draws: int, strategies: Sequence[str], rates: int) -> Iterator[Case]:
+    """Rate by rate and draw by draw, so that an early stop leaves whole numbers of them."""
+    for number in range(rates):
+        for draw in range(draws):
+            for strategy in strategies:
+                for data in (*PICTURES, *TEXTS):
+                    for backbone in (
+                        (MINILM,) if data in TEXTS else (SMALL,) if strategy == "full" else (SMALL, NATURAL)
+                    ):
+                        yield Case(data, backbone, strategy, draw, RATES[backbone][number])
 
 
 def main() -> None:
@@ -123,13 +126,17 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=120.0, help="begin no case after so many")
+    parser.add_argument("--rates", type=int, default=2, help="how many learning rates each variant is given")
+    parser.add_argument("--sets", nargs="+", default=[*PICTURES, *TEXTS])
     parser.add_argument("--strategies", nargs="+", default=["partial", "full"])
     parser.add_argument("--print", action="store_true", help="run nothing")
     chosen = parser.parse_args()
     chosen.work.mkdir(parents=True, exist_ok=True)
     table, began = chosen.work / "ablation.jsonl", time.monotonic()
     done = {(Case(*(row[name] for name in Case.__slots__)), row["variant"]) for row in rows(table)}
-    for case in [] if chosen.print else cases(chosen.draws, chosen.strategies):
+    for case in [] if chosen.print else cases(chosen.draws, chosen.strategies, chosen.rates):
+        if case.data not in chosen.sets:
+            continue
         wanted = [name for name in variants(case) if (case, name) not in done]
         if wanted and time.monotonic() - began < 60 * chosen.minutes:
             for row in run(case, wanted, chosen):
@@ -281,17 +288,17 @@ def show(measured: Sequence[Mapping[str, Any]]) -> None:
 
 
 def at_best_rate(measured: Sequence[Mapping[str, Any]], variant: str, head: str) -> dict[tuple[str, str, int], Any]:
-    """What was found by data set, backbone and draw, at each backbone's best rate by log loss over the cases that all rates have."""
+    """What was found by data set, backbone and draw, at the best of the rates that each backbone has the most cases of, by log loss."""
     found: dict[tuple[str, str, int], Any] = {}
     for backbone in dict.fromkeys(row["backbone"] for row in measured):
         of: dict[float, dict[tuple[str, str, int], Any]] = {}
         for row in measured:
             if row["backbone"] == backbone and row["variant"] == variant:
                 of.setdefault(row["rate"], {})[row["data"], backbone, row["draw"]] = row[head]
-        shared = set.intersection(*map(set, of.values())) if of else set()
-        if shared:
-            best = min(of, key=lambda rate: np.mean([of[rate][key]["log_loss"] for key in shared]))
-            found |= {key: of[best][key] for key in shared}
+        most = max(map(len, of.values()), default=0)
+        whole = [rows_of for rows_of in of.values() if len(rows_of) == most]
+        if whole:
+            found |= min(whole, key=lambda rows_of: np.mean([row["log_loss"] for row in rows_of.values()]))
     return found
 
 

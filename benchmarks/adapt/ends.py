@@ -24,7 +24,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ablation import EPOCHS, HEADS, Case, bench_of, cases, interval, judged, parts, rows, settings
+from ablation import (
+    EPOCHS,
+    HEADS,
+    NATURAL,
+    PICTURES,
+    TEXTS,
+    Case,
+    bench_of,
+    cases,
+    interval,
+    judged,
+    parts,
+    rows,
+    settings,
+)
 from torch import Tensor
 
 from headstart.adapt.finetune import predict_features, predict_logits
@@ -38,7 +52,7 @@ from headstart.adapt.workbench import Workbench
 from headstart.data.split import inner_folds
 from headstart.solvers import logistic_path
 
-FOLDS, SHARES, FACTORS = 3, (0.25, 0.5, 0.75), (0.3, 1.0, 3.0)
+FOLDS, SHARES, FACTORS = 3, (0.25, 0.5, 0.75), (0.3, 1.0, 2.0)
 State = dict[str, Tensor]
 
 
@@ -50,6 +64,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=120.0, help="begin no case after so many")
+    parser.add_argument("--sets", nargs="+", default=[*PICTURES, *TEXTS])
     parser.add_argument("--strategies", nargs="+", default=["partial"])
     parser.add_argument("--print", action="store_true", help="run nothing")
     chosen = parser.parse_args()
@@ -57,9 +72,9 @@ def main() -> None:
     table, began = chosen.work / "ends.jsonl", time.monotonic()
     done = {Case(*(row[name] for name in Case.__slots__)) for row in rows(table)}
 
-    for case in [] if chosen.print else cases(chosen.draws, chosen.strategies):
-        is_first = case.rate == min(one.rate for one in cases(1, chosen.strategies) if one.backbone == case.backbone)
-        if case not in done and is_first and time.monotonic() - began < 60 * chosen.minutes:
+    for case in [] if chosen.print else cases(chosen.draws, chosen.strategies, 1):
+        fits = case.data in chosen.sets and case.backbone != NATURAL
+        if fits and case not in done and time.monotonic() - began < 60 * chosen.minutes:
             row = {name: getattr(case, name) for name in Case.__slots__} | run(case, chosen)
             with table.open("a") as file:
                 file.write(json.dumps(row) + "\n")

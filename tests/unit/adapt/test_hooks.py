@@ -7,14 +7,19 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.fakes import CPU, TinyBackbone, stripes
+from tests.fakes import CPU, TinyBackbone, folds_of, stripes, workbench
 
 from headstart.adapt.examples import prepare_examples
 from headstart.adapt.finetune import Recipe, optimizer_for, train
 from headstart.adapt.gradual import stages_moving, unfreeze_gradually
 from headstart.adapt.hooks import Hooks, Tricks
 from headstart.adapt.judge import Judge
+from headstart.adapt.moved import recipe_of
 from headstart.adapt.network import Network, freeze_below
+from headstart.adapt.strategies import STRATEGIES
+from headstart.adapt.strategy import Effort
+from headstart.adapt.trial import Spec
+from headstart.adapt.watch import Watch
 from headstart.tasks import TASKS
 
 TASK = TASKS["single"]
@@ -170,3 +175,38 @@ def test_stages_move_more_and_more_until_half_of_the_epochs(epochs, stages):
     assert moving[0] == 1
     assert moving == sorted(moving)
     assert all(number == stages for epoch, number in enumerate(moving) if 2 * epoch >= epochs and epoch)
+
+
+def test_settings_of_an_older_journal_are_read_as_they_were_meant():
+    older = {
+        "epochs": 3, "learning_rate": 1e-4, "head_learning_rate": 1e-3, "weight_decay": 0.01, "batch_size": 16, "warmup": 0.1,
+        "hold_batch_norm": True, "stop_after": None, "folds": 1, "views": 8,
+    }  # fmt: skip
+    recipe = recipe_of(Spec("transfer", "tiny", "partial", older), stop_after=2)
+    assert recipe == Recipe(3, 1e-4, 1e-3, batch_size=16, stop_after=2)
+    assert recipe.rate_decay == 1.0
+
+
+def test_gradual_learns_slowest_in_the_first_stage(tmp_path):
+    bench = workbench(tmp_path / "cache", count=32)
+    strategy = STRATEGIES["gradual"]
+    proposal = strategy.propose(strategy.portfolio[0], bench, "tiny", np.arange(32), seconds=None, effort=Effort.FIRST)
+    recipe = recipe_of(Spec("transfer", "tiny", "gradual", proposal.settings))
+    optimizer = optimizer_for(Network(bench.backbone("tiny"), 2), recipe)
+    rates = sorted({group["lr"] for group in optimizer.param_groups})
+    assert rates[0] == pytest.approx(recipe.learning_rate * 2.6**-3)
+    assert rates[-2:] == pytest.approx([recipe.learning_rate, recipe.head_learning_rate])
+
+
+def test_gradual_is_validated_and_repeated_bit_for_bit(tmp_path):
+    bench, rows, strategy = workbench(tmp_path / "cache", count=32), np.arange(32), STRATEGIES["gradual"]
+    chosen = strategy.portfolio[0]
+    proposal = strategy.propose(chosen, bench, "tiny", rows, seconds=None, effort=Effort.FIRST)
+    spec = Spec("transfer", "tiny", "gradual", {**proposal.settings, "epochs": 4})
+    validated = strategy.validate(spec, bench, rows, folds_of(32), seed=1, watch=Watch())
+    assert bench.right(validated.rows, validated.logits).mean() > 0.9
+    found = {**validated.found, "best_epoch": 3}
+    one, two = (strategy.refit(spec, found, bench, rows, folds_of(32), seed=1).state_dict() for _ in range(2))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    source = bench.backbones["tiny"].state_dict()
+    assert not any(torch.equal(one[f"backbone.net.{name}.weight"], source[f"net.{name}.weight"]) for name in (0, 1, 3))
