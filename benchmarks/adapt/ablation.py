@@ -45,7 +45,7 @@ PICTURES = {"sign_digits": 12, "orl_faces": 4, "brain_tumor_mri": 24, "hymenopte
 TEXTS = {"trec6": 16, "sst2": 24}
 """Data sets with how many examples of each class are drawn to train on."""
 SMALL, NATURAL, MINILM = "mobilenet_v1_0.25_128_imagenet", "starter:natural", "minilm"
-EPOCHS, MOST_OF_CLASS, TESTED, RESAMPLED = 20, 120, 250, 4000
+EPOCHS, TESTED, RESAMPLED = 20, 250, 4000
 HEADS = ("trained", "solved")
 LONG_TAIL = 8
 """How many times as many examples the most frequent class has as the rarest, where frequencies are unequal."""
@@ -162,8 +162,7 @@ def rows(table: Path) -> list[dict[str, Any]]:
 
 def run(case: Case, wanted: Sequence[str], chosen: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """One row for each variant."""
-    bench, name = bench_of(case, chosen)
-    evenly, unevenly, test = parts(case, bench)
+    bench, name, evenly, unevenly, test = bench_of(case, chosen)
     for called in wanted:
         variant, began = VARIANTS[called], time.perf_counter()
         train = unevenly if variant.long_tail else evenly
@@ -212,18 +211,18 @@ def judged(bench: Workbench, test: np.ndarray, logits_NK: np.ndarray) -> dict[st
     }
 
 
-def bench_of(case: Case, chosen: argparse.Namespace) -> tuple[Workbench, str]:
-    """A workbench over some of the training part and TESTED examples of the test part; the same for all draws."""
+def bench_of(case: Case, chosen: argparse.Namespace) -> tuple[Workbench, str, np.ndarray, np.ndarray, np.ndarray]:
+    """A workbench over what a case needs, its backbone's name, and the rows of both trainings and of the test."""
     source = chosen.data / case.data / f"{case.data}.zip"
     data = read(str(source if source.is_file() else chosen.data / case.data), columns=Columns())
     assert data.labels is not None
     assert data.parts is not None
     labels = np.array([data.classes.index(names[0]) for names in data.labels])
-    rng, is_test = generator(0, "pool", case.data), np.array([part == "test" for part in data.parts])
-    of_class = [np.flatnonzero(~is_test & (labels == number)) for number in range(len(data.classes))]
-    pool = np.concatenate([rng.permutation(some)[:MOST_OF_CLASS] for some in of_class])
-    test = rng.permutation(np.flatnonzero(is_test))[:TESTED]
-    kept = np.concatenate([np.sort(pool), np.sort(test)])
+    is_test = np.array([part == "test" for part in data.parts])
+    even, uneven = drawn(case, np.where(is_test, -1, labels), len(data.classes))
+    test = np.sort(generator(0, "test", case.data).permutation(np.flatnonzero(is_test))[:TESTED])
+    kept = np.concatenate([np.union1d(even, uneven), test])
+    place_of = {int(row): number for number, row in enumerate(kept)}
     folder = chosen.weights / case.backbone
     backbone = load_backbone(str(folder) if folder.is_dir() else case.backbone)
     modality, task = MODALITIES[data.modality], TASKS["single"]
@@ -242,21 +241,19 @@ def bench_of(case: Case, chosen: argparse.Namespace) -> tuple[Workbench, str]:
         seed=0,
         backbones={backbone.card.name: backbone},
     )
-    return bench, backbone.card.name
+    at = [np.array([place_of[int(row)] for row in rows_of]) for rows_of in (even, uneven, test)]
+    return bench, backbone.card.name, at[0], at[1], at[2]
 
 
-def parts(case: Case, bench: Workbench) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows to train on, as many of each class; a part of more of them with unequal frequencies; rows to test."""
+def drawn(case: Case, labels: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """As many rows of each class, and about as many with unequal frequencies; `labels` are −1 where nothing may be drawn."""
     each = PICTURES.get(case.data) or TEXTS[case.data]
-    test = np.arange(len(bench.items))[-TESTED:]
     rng, even, uneven = generator(case.draw, "draw", case.data), [], []
-    classes = rng.permutation(len(bench.classes))
-    for place_, number in enumerate(classes):
-        order = rng.permutation(np.setdiff1d(np.flatnonzero(bench.targets == number), test))
+    for rank, number in enumerate(rng.permutation(classes)):
+        order = rng.permutation(np.flatnonzero(labels == number))
         even.append(order[:each])
-        share = LONG_TAIL ** (-place_ / (len(classes) - 1))
-        uneven.append(order[: max(2, round(2 * each * share))])
-    return np.sort(np.concatenate(even)), np.sort(np.concatenate(uneven)), test
+        uneven.append(order[: max(2, round(2 * each * LONG_TAIL ** (-rank / (classes - 1))))])
+    return np.sort(np.concatenate(even)), np.sort(np.concatenate(uneven))
 
 
 def show(measured: Sequence[Mapping[str, Any]]) -> None:

@@ -35,7 +35,6 @@ from ablation import (
     cases,
     interval,
     judged,
-    parts,
     rows,
     settings,
 )
@@ -124,8 +123,7 @@ class Members:
 def run(case: Case, chosen: argparse.Namespace) -> dict[str, Any]:
     """What each end says of the test rows, by head."""
     began = time.perf_counter()
-    bench, name = bench_of(case, chosen)
-    train, _, test = parts(case, bench)
+    bench, name, train, _, test = bench_of(case, chosen)
     folds = inner_folds(bench.targets[train], bench.groups[train], k=4, seed=0)[:FOLDS]
     held = np.concatenate([train[held_out] for _, held_out in folds])
     judge = bench.judge(held)
