@@ -128,6 +128,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=120.0, help="begin no case after so many")
     parser.add_argument("--rates", type=int, default=2, help="how many learning rates each variant is given")
     parser.add_argument("--sets", nargs="+", default=[*PICTURES, *TEXTS])
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), help="try just these")
     parser.add_argument("--strategies", nargs="+", default=["partial", "full"])
     parser.add_argument("--print", action="store_true", help="run nothing")
     chosen = parser.parse_args()
@@ -137,7 +138,7 @@ def main() -> None:
     for case in [] if chosen.print else cases(chosen.draws, chosen.strategies, chosen.rates):
         if case.data not in chosen.sets:
             continue
-        wanted = [name for name in variants(case) if (case, name) not in done]
+        wanted = [name for name in variants(case) if name in chosen.variants and (case, name) not in done]
         if wanted and time.monotonic() - began < 60 * chosen.minutes:
             for row in run(case, wanted, chosen):
                 with table.open("a") as file:
