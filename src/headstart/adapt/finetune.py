@@ -140,12 +140,12 @@ NO_TRICKS = Tricks(())
 def optimizer_for(network: Network, recipe: Recipe, hooks: Tricks = NO_TRICKS) -> torch.optim.Optimizer:
     """AdamW; no decay on biases, norms and other vectors; the head learns at its own rate, and stages below the last one slower."""
     stages = network.stage_parameters()
-    rates = [recipe.learning_rate * recipe.rate_decay ** (len(stages) - 1 - number) for number in range(len(stages))]
+    by_rate: dict[float, list[nn.Parameter]] = {}
+    for number, stage in enumerate(stages):
+        rate = recipe.learning_rate * recipe.rate_decay ** (len(stages) - 1 - number)
+        by_rate.setdefault(rate, []).extend(stage)
     groups: list[Group] = []
-    for parameters, rate in [
-        *zip(stages, rates, strict=True),
-        (list(network.head.parameters()), recipe.head_learning_rate),
-    ]:
+    for rate, parameters in [*by_rate.items(), (recipe.head_learning_rate, list(network.head.parameters()))]:
         moving = [parameter for parameter in parameters if parameter.requires_grad]
         matrices = [parameter for parameter in moving if parameter.ndim > 1]
         vectors = [parameter for parameter in moving if parameter.ndim <= 1]
