@@ -52,7 +52,7 @@ class Scored:
 @dataclass(frozen=True, slots=True)
 class TrialBegan:
     """A trial begins: its strategy, backbone and settings in words, the best validation value of `metric` so far, and the
-    seconds left of the budget (infinite without one).
+    seconds left of the budget, None without one.
     """
 
     strategy: str
@@ -60,7 +60,7 @@ class TrialBegan:
     detail: str
     metric: str
     best: float | None
-    seconds_left: float
+    seconds_left: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,6 +220,7 @@ def trial_of(trial: Trial, chosen: bool) -> dict[str, Any]:
         "validation": dict(trial.values),
         "seconds": round(trial.seconds, 3),
         "chosen": chosen,
+        "pruned": trial.validated is not None and trial.validated.pruned,
         "error": trial.error,
     }
 

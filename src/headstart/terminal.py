@@ -160,7 +160,7 @@ def under_way(event: events.TrialBegan) -> str:
     parts = [f"trying {event.strategy} on {event.backbone}" + (f" ({event.detail})" if event.detail else "")]
     if event.best is not None:
         parts.append(f"best {event.metric.replace('_', ' ')} {event.best:.3f}")
-    if event.seconds_left < float("inf"):
+    if event.seconds_left is not None:
         parts.append(f"{clock(event.seconds_left)} left")
     return ", ".join(parts)
 

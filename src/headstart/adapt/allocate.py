@@ -39,14 +39,14 @@ def expected_gain(best: float, mean: float, spread: float) -> float:
     return max(0.0, float(spread * (z * ndtr(z) + density)))
 
 
-def outlook(errors: Sequence[float], *, probe: float | None, expected: Expected) -> tuple[float, float]:
+def outlook(errors: Sequence[float], *, probe: float, expected: Expected) -> tuple[float, float]:
     """Mean and spread of the log error that the next trial of an arm (a strategy on a backbone) may have.
 
     From the log errors of the arm's own trials; before the first from the backbone's `probe` and what is expected. Settings
     that were tried first were the most promising: what others reach lies around their mean.
     """
     if not errors:
-        return (0.0 if probe is None else probe) - expected.gain, expected.spread
+        return probe - expected.gain, expected.spread
     known = len(errors) - 1
     own = float(np.var(errors, ddof=1)) if known else 0.0
     # A few trials say little about how far others lie apart: their variance counts beside two of what is usual.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +16,9 @@ from headstart.adapt.trial import Role, Spec, Trial
 from headstart.adapt.workbench import Workbench
 from headstart.prove.metrics import METRICS
 from headstart.runtime import child_seed
+
+FAILURES = 2
+"""After so many failed trials an arm is not tried again."""
 
 
 @dataclass(slots=True, eq=False)
@@ -83,6 +85,7 @@ class Line:
         if trial.spec in arm.running:
             arm.running.remove(trial.spec)
         arm.done.append(trial)
+        arm.closed = arm.closed or sum(one.error is not None for one in arm.done) >= FAILURES
         self.spent_s += trial.seconds
         if "folds" in trial.spec.settings:
             refit_s = REFIT * trial.seconds / trial.spec.settings["folds"]
@@ -115,7 +118,8 @@ class Line:
         known = [error for arm in self.arms for error in errors_of(arm, bench.metric)]
         if not known:
             return None
-        gains = {arm: expected_gain(min(known), *self._outlook(arm, bench.metric)) for arm in self.arms if arm.is_open}
+        best = min(known)
+        gains = {arm: expected_gain(best, *self._outlook(arm, bench.metric, best)) for arm in self.arms if arm.is_open}
         worth = [arm for arm in self.arms if gains.get(arm, 0.0) >= NOT_WORTH]
         if not worth:
             return None
@@ -124,16 +128,15 @@ class Line:
         chosen = waiting[0] if waiting else self._asked(arm, bench, seed)
         return arm, chosen, Effort.FURTHER if arm.tried else Effort.FIRST
 
-    def _outlook(self, arm: Arm, metric: str) -> tuple[float, float]:
-        """Mean and spread of the log error that the arm's next trial may have."""
+    def _outlook(self, arm: Arm, metric: str, best: float) -> tuple[float, float]:
+        """Mean and spread of the log error that the arm's next trial may have; without a probe around the best so far."""
         probes = [
             error
             for other in self.arms
             if other.backbone == arm.backbone and not other.strategy.depth
             for error in errors_of(other, metric)
         ]
-        found = outlook(errors_of(arm, metric), probe=min(probes, default=None), expected=arm.strategy.expected)
-        return found if arm.done or probes else (math.inf, 1.0)
+        return outlook(errors_of(arm, metric), probe=min(probes, default=best), expected=arm.strategy.expected)
 
     def _seconds(self, arm: Arm) -> float:
         """What a trial of the arm takes: as its own did, or where it has none those of the same strategy."""

@@ -135,7 +135,7 @@ class _Search:
                 described(spec.settings),
                 self.bench.metric,
                 None if best is None else best.values[self.bench.metric],
-                self.clock.seconds_left(),
+                left if math.isfinite(left := self.clock.seconds_left()) else None,
             )
         )
         own = [trial for trial in known if trial.spec.role == spec.role]

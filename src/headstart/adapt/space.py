@@ -24,7 +24,11 @@ class Choice:
         return value in self.options
 
     def parse(self, text: str) -> Any:
-        """The option that reads like `text`; raises ValueError for another."""
+        """The option that reads like `text`; of shares, which lie between 0 and 1, any. Raises ValueError for another."""
+        if all(isinstance(option, float) for option in self.options):
+            if 0 < float(text) <= 1:
+                return float(text)
+            raise ValueError("a number above 0, up to 1")
         for option in self.options:
             if text == str(option):
                 return option
@@ -68,7 +72,8 @@ def pinned(texts: Mapping[str, str], spaces: Mapping[str, Space]) -> dict[str, d
         try:
             value = knob.parse(text)
         except ValueError as error:
-            raise OptionError(f"--set {given}={text}: must be {error}.") from error
+            told = "a number" if "could not convert" in str(error) else error
+            raise OptionError(f"--set {given}={text}: must be {told}.") from error
         for strategy, space in spaces.items():
             if name in space:
                 out[strategy][name] = value

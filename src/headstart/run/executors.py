@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import multiprocessing
 import os
-import pickle
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -38,61 +34,61 @@ class Here:
 
 
 class Processes:
-    """Runs jobs in `workers` processes of their own, which share the cores evenly.
+    """Runs jobs in `workers` processes of their own, which divide the cores among them.
 
-    What is shared by jobs is pickled once, into a temporary file that each process reads once.
+    They are started for what is shared by jobs and get it once, as they start: other things to share start others.
     """
 
     def __init__(self, workers: int = 2) -> None:
         """The processes start with the first job."""
         self.workers = workers
-        self._folder = tempfile.TemporaryDirectory(prefix="headstart-jobs-")
-        self._sent: dict[int, tuple[Any, Path]] = {}
+        self._shared: Any = None
         self._pool: ProcessPoolExecutor | None = None
 
     def submit(self, job: Callable[..., Result], shared: Any, *arguments: Any, **named: Any) -> Future[Result]:
         """Queue the job for the next free process."""
-        if self._pool is None:
+        if self._pool is None or self._shared is not shared:
+            self.close()
             threads = max(1, (os.cpu_count() or 1) // self.workers)
             # Spawned, not forked: a fork of a process that runs threads of torch may hang.
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.workers, context, initializer=_begin, initargs=(threads,))
-        return self._pool.submit(_run, job, self._path(shared), arguments, named)
+            self._pool = ProcessPoolExecutor(self.workers, context, initializer=_begin, initargs=(threads, shared))
+            self._shared = shared
+        return self._pool.submit(_run, job, arguments, named)
 
     def cancel(self) -> None:
         """End the processes; the next job starts new ones."""
+        self.close()
+
+    def close(self) -> None:
+        """End the processes."""
         if self._pool is not None:
             processes = list((self._pool._processes or {}).values())
             self._pool.shutdown(wait=False, cancel_futures=True)
             for process in processes:
                 process.terminate()
-            self._pool = None
+        self._pool = self._shared = None
 
-    def close(self) -> None:
-        """End the processes and remove the temporary files."""
-        self.cancel()
-        self._folder.cleanup()
 
-    def _path(self, shared: Any) -> Path:
-        if id(shared) not in self._sent:
-            path = Path(self._folder.name) / f"{len(self._sent)}.pickle"
-            path.write_bytes(pickle.dumps(shared))
-            # Kept, so that no other object can get the same id.
-            self._sent[id(shared)] = (shared, path)
-        return self._sent[id(shared)][1]
+EXECUTORS: dict[str, Callable[[int], Here | Processes]] = {"here": lambda workers: Here(), "processes": Processes}
+"""By name, from the number of workers."""
 
 
 @contextmanager
 def executing(workers: int) -> Iterator[Here | Processes]:
     """Someone who runs `workers` jobs at a time, until the block ends."""
-    executor = Here() if workers == 1 else Processes(workers)
+    executor = EXECUTORS["here" if workers == 1 else "processes"](workers)
     try:
         yield executor
     finally:
         executor.close()
 
 
-def _begin(threads: int) -> None:
+_here: list[Any] = []
+"""In a process of a pool: what its jobs share."""
+
+
+def _begin(threads: int, shared: Any) -> None:
     """In a new process: its share of the cores; Ctrl-C is for the process that asked."""
     import signal
 
@@ -100,13 +96,8 @@ def _begin(threads: int) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(threads)
+    _here[:] = [shared]
 
 
-@functools.lru_cache(maxsize=2)
-def _read(path: Path) -> Any:
-    shared: Any = pickle.loads(path.read_bytes())  # our own file, written a moment ago
-    return shared
-
-
-def _run(job: Callable[..., Result], path: Path, arguments: tuple[Any, ...], named: dict[str, Any]) -> Result:
-    return job(_read(path), *arguments, **named)
+def _run(job: Callable[..., Result], arguments: tuple[Any, ...], named: dict[str, Any]) -> Result:
+    return job(_here[0], *arguments, **named)
