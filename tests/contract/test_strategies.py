@@ -12,9 +12,9 @@ from tests.families import PICTURES, SENTENCES, TEXTS
 from tests.pictures import picture
 
 from headstart.adapt.examples import prepare_examples
-from headstart.adapt.finetune import Recipe, predict_logits, train
+from headstart.adapt.finetune import Recipe, optimizer_for, predict_logits, train
 from headstart.adapt.moved import FineTune
-from headstart.adapt.network import Network
+from headstart.adapt.network import Network, freeze_below
 from headstart.adapt.strategies import STRATEGIES
 from headstart.errors import ModelError
 from headstart.models.resolve import load_backbone
@@ -47,6 +47,19 @@ def family(request, tmp_path_factory):
     return backbone, examples
 
 
+def test_every_parameter_belongs_to_one_stage_and_learns_at_its_rate(family):
+    network = Network(copy.deepcopy(family[0]), 2)
+    stages = network.stage_parameters()
+    owned = [id(parameter) for stage in stages for parameter in stage]
+    assert sorted(owned) == sorted(id(parameter) for parameter in network.backbone.parameters())
+    optimizer = optimizer_for(network, Recipe(1, 1.0, 7.0, rate_decay=0.5))
+    rate = {id(parameter): group["lr"] for group in optimizer.param_groups for parameter in group["params"]}
+    for number, stage in enumerate(stages):
+        assert {rate[id(parameter)] for parameter in stage} == {0.5 ** (len(stages) - 1 - number)}
+        freeze_below(network.backbone, number + 1)
+        assert not any(parameter.requires_grad for parameter in stage)
+
+
 @pytest.mark.parametrize("name", MOVING)
 def test_what_is_frozen_stays_and_what_was_added_is_merged(family, name):
     backbone, examples = family
@@ -66,7 +79,8 @@ def test_what_is_frozen_stays_and_what_was_added_is_merged(family, name):
     recipe = Recipe(epochs=3, learning_rate=1e-2, head_learning_rate=1e-2, batch_size=4)
     targets = np.array([0, 1, 0, 1])
     rng = np.random.default_rng(0)
-    train(network, examples, rows, targets, recipe, objective=TASKS["single"].loss, placement=CPU, rng=rng)
+    objective, tricks = TASKS["single"].loss, MOVING[name].tricks
+    train(network, examples, rows, targets, recipe, objective=objective, placement=CPU, rng=rng, tricks=tricks)
     assert {n for n, one in network.backbone.named_parameters() if one.grad is not None and one.grad.any()} <= moving
     apart = predict_logits(network, examples, rows, CPU)
     mover.settle(released)

@@ -6,13 +6,14 @@ import copy
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from headstart.adapt.examples import Augment, Examples
+from headstart.adapt.hooks import Course, Group, Hooks, Trick, Tricks
 from headstart.adapt.judge import Judge
 from headstart.adapt.network import Network, hold_statistics
 from headstart.adapt.precision import spare_slow_layers
@@ -38,6 +39,8 @@ class Recipe:
     """Share of the steps over which the rate rises."""
     hold_batch_norm: bool = True
     """Keep the source's running statistics instead of estimating new ones."""
+    rate_decay: float = 1.0
+    """Layer-wise decay: stage s of S learns at the peak rate times this to the power of S − 1 − s."""
     stop_after: int | None = None
     """Stop after this many epochs of the same schedule: a refit without validation."""
 
@@ -56,14 +59,6 @@ class Trained:
     """Validation logits at the start and after every epoch."""
 
 
-@dataclass(slots=True)
-class Hooks:
-    """What happens around the steps of the loop; each is a list of plain functions."""
-
-    before_step: list[Callable[[Inputs], Inputs]] = field(default_factory=list)
-    after_step: list[Callable[[int], None]] = field(default_factory=list)
-
-
 def train(
     network: Network,
     examples: Examples,
@@ -76,23 +71,23 @@ def train(
     rng: np.random.Generator,
     augment: Augment | None = None,
     validation: tuple[np.ndarray, Judge] | None = None,
-    hooks: Hooks | None = None,
+    tricks: Sequence[Trick] = (),
 ) -> Trained:
-    """Train `network` in place on `rows` of `examples` with their `targets` (aligned with `rows`).
+    """Train `network` in place on `rows` of `examples` with their `targets` (aligned with `rows`), with `tricks` around its steps.
 
     With `validation` (rows and how to judge their logits) it judges each epoch and the start, stops when a third
     of the epochs in a row were worse than the best one, and leaves the weights of `best_of` in place; without, it
     leaves the last ones.
     """
-    hooks = hooks or Hooks()
-    if augment is not None:
-        hooks.before_step.append(lambda inputs: augment(inputs, rng))
     network.to(placement.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     seen = rows if validation is None else np.concatenate([rows, validation[0]])
     with network.backbone.narrowed(examples.tokens(seen)):
         spare_slow_layers(network, placement)
-        optimizer = optimizer_for(network, recipe)
         steps = math.ceil(len(rows) / recipe.batch_size)
+        course = Course(network, targets, recipe.epochs, steps, rng.spawn(1)[0])
+        first = [Hooks(before_step=lambda inputs, told: (augment(inputs, rng), told))] if augment is not None else []
+        hooks = Tricks([*first, *(trick(course) for trick in tricks)])
+        optimizer = optimizer_for(network, recipe, hooks)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, cosine(recipe.epochs * steps, recipe.warmup))
         best = _Best(network, recipe.epochs, validation[1]) if validation is not None else None
         if best is not None and validation is not None:
@@ -100,17 +95,17 @@ def train(
         step = 0
         for epoch in range(recipe.stop_after or recipe.epochs):
             examples.ready(rows, epoch)
+            hooks.begin_epoch(epoch)
             network.train()
             hold_statistics(network, also_moving=recipe.hold_batch_norm)
             for batch in np.array_split(rng.permutation(len(rows)), steps):
                 inputs = to_device(examples.batch(rows[batch], epoch), placement.torch_device)
-                for hook in hooks.before_step:
-                    inputs = hook(inputs)
-                _step(network, inputs, torch.from_numpy(targets[batch]), objective, optimizer, placement)
+                told = torch.from_numpy(targets[batch]).to(placement.torch_device, non_blocking=True)
+                _step(network, inputs, told, objective, optimizer, placement, hooks)
                 schedule.step()
+                hooks.after_step(step)
                 step += 1
-                for done in hooks.after_step:
-                    done(step)
+            hooks.end_epoch(epoch)
             if best is not None and validation is not None:
                 best.offer(predict_logits(network, examples, validation[0], placement))
                 if best.is_stale:
@@ -126,10 +121,12 @@ def _step(
     objective: Objective,
     optimizer: torch.optim.Optimizer,
     placement: Placement,
+    hooks: Tricks,
 ) -> None:
+    inputs, targets = hooks.before_step(inputs, targets)
     with placement.autocast():
         logits_BK = network(inputs)
-    loss = objective(logits_BK, targets.to(placement.torch_device, non_blocking=True))
+    loss = hooks.loss(objective(logits_BK, targets), logits_BK, targets)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     moving = [parameter for parameter in network.parameters() if parameter.grad is not None]
@@ -137,17 +134,26 @@ def _step(
     optimizer.step()
 
 
-def optimizer_for(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
-    """AdamW; no decay on biases, norms and other vectors; the head learns at its own rate."""
-    groups = []
-    for module, rate in ((network.backbone, recipe.learning_rate), (network.head, recipe.head_learning_rate)):
-        moving = [parameter for parameter in module.parameters() if parameter.requires_grad]
+NO_TRICKS = Tricks(())
+
+
+def optimizer_for(network: Network, recipe: Recipe, hooks: Tricks = NO_TRICKS) -> torch.optim.Optimizer:
+    """AdamW; no decay on biases, norms and other vectors; the head learns at its own rate, and stages below the last one slower."""
+    stages = network.stage_parameters()
+    by_rate: dict[float, list[nn.Parameter]] = {}
+    for number, stage in enumerate(stages):
+        rate = recipe.learning_rate * recipe.rate_decay ** (len(stages) - 1 - number)
+        by_rate.setdefault(rate, []).extend(stage)
+    groups: list[Group] = []
+    for rate, parameters in [*by_rate.items(), (recipe.head_learning_rate, list(network.head.parameters()))]:
+        moving = [parameter for parameter in parameters if parameter.requires_grad]
         matrices = [parameter for parameter in moving if parameter.ndim > 1]
         vectors = [parameter for parameter in moving if parameter.ndim <= 1]
         groups.append({"params": matrices, "lr": rate, "weight_decay": recipe.weight_decay})
         groups.append({"params": vectors, "lr": rate, "weight_decay": 0.0})
+    groups = hooks.groups([group for group in groups if group["params"]])
     # One pass over each tensor instead of ten: for text models, most of whose weights are embeddings, half of the step.
-    return torch.optim.AdamW([group for group in groups if group["params"]], fused=True)
+    return torch.optim.AdamW(groups, fused=True)
 
 
 def cosine(steps: int, warmup: float) -> Callable[[int], float]:
@@ -206,7 +212,8 @@ def seconds_per_step(
         for _ in range(3):
             began = time.perf_counter()
             inputs = to_device(examples.batch(rows[batch]), placement.torch_device)
-            _step(trial, inputs, torch.from_numpy(targets[batch]), objective, optimizer, placement)
+            told = torch.from_numpy(targets[batch]).to(placement.torch_device)
+            _step(trial, inputs, told, objective, optimizer, placement, NO_TRICKS)
             times.append(time.perf_counter() - began)
     return sum(times[1:]) / len(times[1:]) * batch_size / len(batch)
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from headstart.adapt.carried import VIEWS, room, views_with_room
 from headstart.adapt.examples import Augment, Examples
-from headstart.adapt.finetune import Hooks, Recipe, best_of, predict_logits, seconds_per_step, train
+from headstart.adapt.finetune import Recipe, best_of, predict_logits, seconds_per_step, train
 from headstart.adapt.heads import SOLVED_UP_TO, solve_head, starting_head
+from headstart.adapt.hooks import Hooks, Trick
 from headstart.adapt.movers import Mover
 from headstart.adapt.network import Moving, Network
 from headstart.adapt.space import Between, Settings, Space
@@ -52,6 +53,10 @@ class FineTune:
     steps: int
     """Training steps when time allows."""
     by_default: bool = True
+    slowest: float = 1.0
+    """The rate of the first stage as a share of the last one's; those between are spaced evenly on a log scale."""
+    tricks: tuple[Trick, ...] = ()
+    """What else happens around the steps of every training."""
     expected: Expected = LITTLE
 
     @property
@@ -116,6 +121,7 @@ class FineTune:
             weight_decay=chosen.get("weight_decay", 0.05 if self._random else 0.01),
             batch_size=batch_size,
             hold_batch_norm=not self._random,
+            rate_decay=self.slowest ** (1 / max(1, len(bench.backbones[backbone].stages) - 1)),
         )
         settings = {**recipe.to_dict(), "folds": folds, "views": views, **{name: getattr(mover, name) for name in mover.space}}
         if examples < len(rows):
@@ -150,8 +156,8 @@ class FineTune:
                 placement=bench.placement,
                 rng=generator(seed, "train", number),
                 augment=augment,
+                tricks=(*self.tricks, lambda course: Hooks(after_step=watch.step)),
                 validation=(rows[held_out], bench.judge(rows[held_out])),
-                hooks=Hooks(after_step=[watch.step]),
             )
             stored_s += examples.seconds
             seen.append(rows[held_out])
@@ -196,6 +202,7 @@ class FineTune:
                 placement=bench.placement,
                 rng=generator(seed, "refit"),
                 augment=augment,
+                tricks=self.tricks,
             )
         self.mover.set(spec.settings).settle(released)
         if found["head"] == "solved":

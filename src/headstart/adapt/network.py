@@ -27,6 +27,19 @@ class Network(nn.Module):
         logits_BK: Tensor = self.head(features_BD)
         return logits_BK
 
+    def stage_parameters(self) -> list[list[nn.Parameter]]:
+        """The backbone's parameters by stage; one that several stages name belongs to the last of them, as with `freeze_below`."""
+        backbone = self.backbone.backbone if isinstance(self.backbone, Resumed) else self.backbone
+        owner: dict[nn.Parameter, int] = {}
+        for number, stage in enumerate(backbone.stages):
+            owner.update(
+                (parameter, number) for module in backbone.stage_modules(stage) for parameter in module.parameters()
+            )
+        stages: list[list[nn.Parameter]] = [[] for _ in backbone.stages]
+        for parameter, number in owner.items():
+            stages[number].append(parameter)
+        return stages
+
     def set_head(self, weight_KD: np.ndarray, bias_K: np.ndarray) -> None:
         """Put a solved probe in as the head."""
         with torch.no_grad():

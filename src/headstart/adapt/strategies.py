@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from headstart.adapt.frozen import Probe
+from headstart.adapt.gradual import SLOWEST, unfreeze_gradually
 from headstart.adapt.moved import FineTune
 from headstart.adapt.movers import BIASES, NORMS, LowRank, Stages
 from headstart.adapt.strategy import Expected, Strategy
@@ -22,6 +23,11 @@ STRATEGIES: dict[str, Strategy] = {
         FineTune(
             "partial", "transfer", 2, "head solved first, then the last third of the stages trained with it",
             mover=Stages(1 / 3, shares=(1 / 6, 1 / 3, 1 / 2, 2 / 3)), rates=(1e-4, 3e-4, 3e-5, 1e-3), steps=300, expected=Expected(0.16, 0.42),
+        ),
+        FineTune(
+            "gradual", "transfer", 4, "head solved first, then stage after stage set free from the top, lower ones learning slower",
+            mover=Stages(1.0), rates=(3e-4, 1e-3, 1e-4), steps=300, by_default=False,
+            slowest=SLOWEST, tricks=(unfreeze_gradually,),
         ),
         FineTune(
             "lora", "transfer", 3, "head solved first, then low-rank additions to every layer, merged in the end (LoRA)",
