@@ -15,13 +15,14 @@ from headstart.adapt.carried import VIEWS, room, views_with_room
 from headstart.adapt.examples import Augment, Examples
 from headstart.adapt.finetune import Recipe, best_of, predict_logits, seconds_per_step, train
 from headstart.adapt.heads import SOLVED_UP_TO, solve_head, starting_head
+from headstart.adapt.memory import LEARNS_FROM, USABLE, Need, Portion, free_for, measure_need, portion, require
 from headstart.adapt.movers import Mover
 from headstart.adapt.network import Moving, Network
 from headstart.adapt.strategy import Schedule
 from headstart.adapt.trial import Role, Spec, Validated
 from headstart.adapt.workbench import Folds, Workbench
 from headstart.models.backbone import Backbone
-from headstart.runtime import child_seed, generator, seed_everything
+from headstart.runtime import child_seed, generator, random_state_kept, seed_everything
 
 FEW, FEW_FOLDS, ENOUGH_EPOCHS = 300, 3, 10
 """Below FEW examples a trial validates on several folds, where that leaves ENOUGH_EPOCHS."""
@@ -76,8 +77,9 @@ class FineTune:
         epochs, folds, batch_size = plan.epochs, plan.folds, plan.batch_size
         steps = math.ceil(len(rows) / batch_size)
         views, storing_s = self._views(bench, backbone, rows, epochs)
-        if seconds is not None:
-            step_s = self._seconds_per_step(bench, backbone, rows, batch_size, views)
+        way, fits = self._portion(bench, backbone, rows, batch_size, views)
+        if seconds is not None and fits:
+            step_s = self._seconds_per_step(bench, backbone, rows, batch_size, views, way)
             affordable = (seconds - storing_s) / (steps * step_s)
             # Few epochs on several folds say more than many epochs on one, whose best one is then found by luck.
             while not number and folds > 1 and affordable < (folds + REFIT) * ENOUGH_EPOCHS:
@@ -95,6 +97,8 @@ class FineTune:
             weight_decay=0.05 if self._random else 0.01,
             batch_size=batch_size,
             hold_batch_norm=not self._random,
+            micro_batch=way.micro_batch,
+            checkpoint=way.checkpoint,
         )
         return {**recipe.to_dict(), "folds": folds, "views": views}
 
@@ -104,6 +108,7 @@ class FineTune:
         One epoch for all, because a refit has to stop somewhere, and each fold's own best would flatter. With few
         examples the head is solved again at the end, unless the trained one is clearly better.
         """
+        self._require(spec, bench, rows)
         recipe = recipe_of(spec)
         seen, logits, ends, solved, steps, stored_s, began = [], [], set(), [], 0, 0.0, time.perf_counter()
         for number, (inner, held_out) in enumerate(folds[: spec.settings["folds"]]):
@@ -117,7 +122,7 @@ class FineTune:
                 bench.targets[rows[inner]],
                 recipe,
                 objective=bench.task.loss,
-                placement=bench.placement,
+                placement=bench.placement_of(spec.backbone, training=True),
                 rng=generator(seed, "train", number),
                 augment=augment,
                 validation=(rows[held_out], bench.judge(rows[held_out])),
@@ -148,6 +153,7 @@ class FineTune:
         network, released = self._start(spec, bench, rows, folds, seed=seed)
         recipe = recipe_of(spec, stop_after=found["best_epoch"])
         if found["best_epoch"]:
+            self._require(spec, bench, rows)
             moving, examples, augment = self._moving(network, spec, bench)
             train(
                 moving,
@@ -156,7 +162,7 @@ class FineTune:
                 bench.targets[rows],
                 recipe,
                 objective=bench.task.loss,
-                placement=bench.placement,
+                placement=bench.placement_of(spec.backbone, training=True),
                 rng=generator(seed, "refit"),
                 augment=augment,
             )
@@ -167,7 +173,8 @@ class FineTune:
 
     def logits(self, network: Network, spec: Spec, bench: Workbench, rows: np.ndarray) -> np.ndarray:
         """A forward pass over the prepared rows."""
-        return predict_logits(network, bench.prepared(spec.backbone), rows, bench.placement)
+        placement = bench.placement_of(spec.backbone, training=True)
+        return predict_logits(network, bench.prepared(spec.backbone), rows, placement)
 
     def _start(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> tuple[Network, Any]:
         """The network before its first step, and what the mover needs to settle it again."""
@@ -203,26 +210,58 @@ class FineTune:
         moving = Moving(network, first, bench.sample(spec.backbone))
         return moving, bench.carried(spec.backbone, first, views), None
 
+    def _portion(
+        self, bench: Workbench, backbone: str, rows: np.ndarray, batch_size: int, views: int | None
+    ) -> tuple[Portion, bool]:
+        """How to go about a batch with the memory that is free, and whether that is enough for any way to."""
+        need = self._need(bench, backbone, rows, views)
+        free = free_for(need(batch_size) / USABLE, bench.placement.device)
+        way = portion(need, batch_size, free, least=LEARNS_FROM if self._random else 1)
+        return way, need(way.micro_batch or batch_size, checkpoint=way.checkpoint) <= free
+
+    def _require(self, spec: Spec, bench: Workbench, rows: np.ndarray) -> None:
+        """Raise OutOfMemory where these settings take more memory than is free: better than to be ended by the system."""
+        recipe = recipe_of(spec)
+        need = self._need(bench, spec.backbone, rows, spec.settings.get("views"))
+        wanted = need(recipe.micro_batch or recipe.batch_size, checkpoint=recipe.checkpoint)
+        require(wanted, bench.placement.device, what=f"{self.name} on {spec.backbone}")
+
+    def _need(self, bench: Workbench, backbone: str, rows: np.ndarray, views: int | None) -> Need:
+        """What training takes, measured once."""
+        key = (self.name, backbone, views is None)
+        if key not in bench.needs:
+            placement = bench.placement_of(backbone, training=True)
+            with random_state_kept(placement.device):
+                moving, examples = self._untrained(bench, backbone, views)
+                bench.needs[key] = measure_need(moving, examples, rows, placement, hold=not self._random)
+        return bench.needs[key]
+
+    def _untrained(self, bench: Workbench, backbone: str, views: int | None) -> tuple[Network, Examples]:
+        """What would be trained, and what on, to take its measure."""
+        network = Network(copy.deepcopy(bench.backbone(backbone, random=self._random)), len(bench.classes))
+        self.mover.release(network.backbone, bench.sample(backbone))
+        moving, examples, _ = self._moving(network, Spec(self.role, backbone, self.name, {"views": views}), bench)
+        return moving, examples
+
     def _key(self, backbone: str, batch_size: int) -> tuple[str, str, int]:
         return self.name, backbone, batch_size
 
     def _seconds_per_step(
-        self, bench: Workbench, backbone: str, rows: np.ndarray, batch_size: int, views: int | None
+        self, bench: Workbench, backbone: str, rows: np.ndarray, batch_size: int, views: int | None, way: Portion
     ) -> float:
         key = self._key(backbone, batch_size)
         if key not in bench.step_seconds:
-            network = Network(copy.deepcopy(bench.backbone(backbone, random=self._random)), len(bench.classes))
-            self.mover.release(network.backbone, bench.sample(backbone))
-            spec = Spec(self.role, backbone, self.name, {"views": views})
-            moving, examples, _ = self._moving(network, spec, bench)
+            moving, examples = self._untrained(bench, backbone, views)
             bench.step_seconds[key] = seconds_per_step(
                 moving,
                 examples,
                 rows,
                 objective=bench.task.loss,
                 targets=bench.targets[rows],
-                placement=bench.placement,
+                placement=bench.placement_of(backbone, training=True),
                 batch_size=batch_size,
+                micro_batch=way.micro_batch,
+                checkpoint=way.checkpoint,
             )
         return bench.step_seconds[key]
 

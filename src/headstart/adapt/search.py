@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from headstart.adapt.ledger import Ledger
+from headstart.adapt.memory import in_plain_words
 from headstart.adapt.moved import MIN_EPOCHS, REFIT
 from headstart.adapt.strategies import CONTROLS, STRATEGIES
 from headstart.adapt.strategy import Strategy
 from headstart.adapt.trial import Role, Spec, Trial
 from headstart.adapt.workbench import Folds, Workbench
-from headstart.errors import HeadstartError, ModelError
+from headstart.errors import HeadstartError, ModelError, OutOfMemory
 from headstart.events import Said, TrialEnded
 from headstart.protocols import Clock
 from headstart.runtime import child_seed
@@ -182,9 +183,10 @@ def _run(spec: Spec, number: int, fold: int, bench: Workbench, rows: np.ndarray,
     began = time.monotonic()
     seed = seed_of(bench, spec, fold)
     try:
-        validated = strategy_named(spec.strategy).validate(spec, bench, rows, folds, seed=seed)
+        with in_plain_words(f"{spec.strategy} on {spec.backbone}"):
+            validated = strategy_named(spec.strategy).validate(spec, bench, rows, folds, seed=seed)
         error, values = None, bench.judge(validated.rows).values(validated.logits)
-    except (FloatingPointError, ModelError) as problem:
+    except (FloatingPointError, ModelError, OutOfMemory) as problem:
         validated, error, values = None, str(problem), {}
         bench.listener(Said(f"{spec.strategy} on {spec.backbone} failed: {problem}", warning=True))
     trial = Trial(number, fold, spec, time.monotonic() - began, values, validated, error)

@@ -172,7 +172,13 @@ def run(
             precision="auto",
             offline=False,
         ).to_dict(),
-        machine={"platform": "Linux-6.1-x86_64", "device": "cpu", "threads": 2, "reduced_precision": "bfloat16"},
+        machine={
+            "platform": "Linux-6.1-x86_64",
+            "device": "cpu",
+            "threads": 2,
+            "reduced_precision": "bfloat16",
+            "in_full_precision": [],
+        },
         foresight=FORESIGHT,
         **found,
     )
