@@ -39,7 +39,7 @@ CASES = (
 """Backbone, data, and batch size."""
 WAYS = ((None, False), (8, False), (None, True), (8, True))
 """Micro-batch, and whether stages are computed again."""
-HELD_OUT = 8
+HELD_OUT = 64
 
 
 def main() -> None:

@@ -10,7 +10,6 @@ import threading
 import numpy as np
 import pytest
 from safetensors import SafetensorError
-from tests.fakes import folds_of, workbench
 
 from headstart.adapt.examples import prepare_examples
 from headstart.adapt.ledger import Ledger
@@ -22,6 +21,7 @@ from headstart.features.store import Features, FeatureWriter
 from headstart.files import append_line, replacing, reserve, write_json, write_text
 from headstart.run.clock import BudgetClock
 from headstart.run.journal import Journal
+from tests.fakes import folds_of, workbench
 
 
 def _full(*arguments):

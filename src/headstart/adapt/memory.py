@@ -26,8 +26,13 @@ MEASURED_AT = (2, 4)
 """Examples in the two passes; batch norm that learns needs more than one."""
 USABLE = 0.8
 """Of what is free: allocators leave gaps, and other programs want some as well."""
-COPIES = 2
-"""Of all weights: those that train, and those of the best epoch so far."""
+ONCE = 35 * 2**20
+"""What the libraries set up in the first step of a process: kernels, buffers of threads."""
+WORKSPACE, WORKSPACE_AGAIN = 2.5, 4.5
+"""What passes through besides what is kept, as multiples of what the largest layer takes in and gives: at the end of a forward
+pass, and in the backward pass of a stage that is computed again, where gradients come on top.
+
+These and ONCE were measured: benchmarks/adapt/step_memory.py."""
 PER_WEIGHT = 3
 """Numbers kept for each weight that moves: its gradient and AdamW's two moments."""
 LEARNS_FROM = 8
@@ -42,7 +47,7 @@ class Line:
     each: float
 
     @classmethod
-    def through(cls, bytes_2: Iterable[int]) -> Line:
+    def through(cls, bytes_2: Iterable[float]) -> Line:
         """The line through what was measured at MEASURED_AT."""
         (few, many), (low, high) = MEASURED_AT, bytes_2
         each = max(0.0, (high - low) / (many - few))
@@ -57,7 +62,7 @@ class Line:
 class Need:
     """What training a network takes, in bytes.
 
-    - `settled`: weights, their best copy, gradients and the optimizer's state, whatever the batch.
+    - `settled`: weights, their best copy, gradients and the optimizer's state, and ONCE: whatever the batch.
     - `whole`: what a step keeps for its backward pass, and the largest layer's workspace.
     - `checkpointed`: the same where each stage is computed again in the backward pass.
     - `predicting`: the workspace of a batch in a pass without gradients.
@@ -156,13 +161,13 @@ def measure_need(network: Network, examples: Examples, rows: np.ndarray, placeme
             some = np.resize(costliest, count)
             examples.ready(some)
             watches.append(_Watch.of(trial, to_device(examples.batch(some), placement.torch_device), placement))
-        weights = sum(one.nbytes for one in _state(trial))
+        best = sum(one.nbytes for one in _state(trial))
         moving = sum(one.nbytes for one in trial.parameters() if one.requires_grad)
     passing = Line.through(watch.largest for watch in watches)
     return Need(
-        settled=COPIES * weights + PER_WEIGHT * moving,
-        whole=Line.through(watch.kept + watch.largest for watch in watches),
-        checkpointed=Line.through(watch.kept_checkpointed + watch.largest for watch in watches),
+        settled=sum(one.nbytes for one in _state(trial)) + best + PER_WEIGHT * moving + ONCE,
+        whole=Line.through(watch.kept + WORKSPACE * watch.largest for watch in watches),
+        checkpointed=Line.through(watch.kept_checkpointed + WORKSPACE_AGAIN * watch.largest for watch in watches),
         predicting=passing(len(by_cost([int(costs.max())] * TOKENS_PER_BATCH)[0])),
     )
 

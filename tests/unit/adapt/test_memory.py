@@ -20,7 +20,18 @@ from headstart.adapt.divergence import Divergence
 from headstart.adapt.examples import prepare_examples
 from headstart.adapt.finetune import Recipe, train
 from headstart.adapt.ledger import Ledger
-from headstart.adapt.memory import Line, Need, Portion, in_plain_words, measure_need, parts_of, portion
+from headstart.adapt.memory import (
+    ONCE,
+    WORKSPACE,
+    WORKSPACE_AGAIN,
+    Line,
+    Need,
+    Portion,
+    in_plain_words,
+    measure_need,
+    parts_of,
+    portion,
+)
 from headstart.adapt.moved import recipe_of
 from headstart.adapt.network import Network, freeze_below, hold_statistics
 from headstart.adapt.proving import Outer, refit_best
@@ -190,15 +201,15 @@ def test_what_is_kept_is_counted_by_the_byte(tmp_path):
     parameters = sum(one.nbytes for one in network.parameters())
     largest = each + wide
     # Once each: the first layer's input, and each of the seven outputs of tanh, which are also what goes into the next layer.
-    assert need.whole.each == each + 7 * wide + largest
+    assert need.whole.each == each + 7 * wide + WORKSPACE * largest
     assert need.whole.fixed == 0
     # The four inputs and the last output, and what is inside the largest stage: one more.
-    assert need.checkpointed.each == each + 4 * wide + wide + largest
-    assert need.settled == 2 * parameters + 3 * parameters
+    assert need.checkpointed.each == each + 4 * wide + wide + WORKSPACE_AGAIN * largest
+    assert need.settled == 2 * parameters + 3 * parameters + ONCE
     assert need(10) == need.settled + max(10 * need.whole.each, 64 * largest)
     freeze_below(backbone, 3)
     frozen = measure_need(network, bench.prepared("tiny"), np.arange(8), CPU, hold=True)
-    assert frozen.whole.each == 3 * wide + largest
+    assert frozen.whole.each == 3 * wide + WORKSPACE * largest
     assert frozen.settled < need.settled
 
 
