@@ -28,9 +28,9 @@ USABLE = 0.8
 """Of what is free: allocators leave gaps, and other programs want some as well."""
 ONCE = 35 * 2**20
 """What the libraries set up in the first step of a process: kernels, buffers of threads."""
-WORKSPACE, WORKSPACE_AGAIN = 2.5, 4.5
+WORKSPACE, WORKSPACE_AGAIN, PASSING = 2.5, 4.5, 3.5
 """What passes through besides what is kept, as multiples of what the largest layer takes in and gives: at the end of a forward
-pass, and in the backward pass of a stage that is computed again, where gradients come on top.
+pass, in the backward pass of a stage that is computed again, where gradients come on top, and in a pass without gradients.
 
 These and ONCE were measured: benchmarks/adapt/step_memory.py."""
 PER_WEIGHT = 3
@@ -168,7 +168,7 @@ def measure_need(network: Network, examples: Examples, rows: np.ndarray, placeme
         settled=sum(one.nbytes for one in _state(trial)) + best + PER_WEIGHT * moving + ONCE,
         whole=Line.through(watch.kept + WORKSPACE * watch.largest for watch in watches),
         checkpointed=Line.through(watch.kept_checkpointed + WORKSPACE_AGAIN * watch.largest for watch in watches),
-        predicting=passing(len(by_cost([int(costs.max())] * TOKENS_PER_BATCH)[0])),
+        predicting=PASSING * passing(len(by_cost([int(costs.max())] * TOKENS_PER_BATCH)[0])),
     )
 
 
