@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from headstart.adapt.strategy import Effort, Strategy
 from headstart.adapt.workbench import Workbench
 from headstart.models.backbone import Backbone, Inputs, Stage
 from headstart.models.card import SourceCard
@@ -118,3 +119,10 @@ def folds_of(count: int, k: int = 4) -> list[tuple[np.ndarray, np.ndarray]]:
     """Interleaved folds that keep `stripes` with two or four classes balanced."""
     rows = np.arange(count)
     return [(rows[rows // 4 % k != fold], rows[rows // 4 % k == fold]) for fold in range(k)]
+
+
+def proposed(strategy: Strategy, bench: Workbench, rows: np.ndarray, backbone: str = "tiny") -> dict[str, Any]:
+    """Complete settings for the first of a strategy's portfolio, had it all the time."""
+    proposal = strategy.propose(strategy.portfolio[0], bench, backbone, rows, seconds=None, effort=Effort.FIRST)
+    assert proposal is not None
+    return dict(proposal.settings)

@@ -185,6 +185,7 @@ class Model:
                 "library_name": "headstart",
                 "modality": self.backbone.card.modality,
                 "temperature": self.temperature,
+                "precision": "fp32" if self.placement.settled and not self.placement.low else "auto",
                 "backbone": self.backbone.describe(),
                 "card": self.backbone.card.to_dict(),
             },
@@ -258,7 +259,7 @@ def load(
         backbone = rebuild(config["backbone"], None, folder / "preprocessing")
     network = Network(backbone, len(labels["classes"]))
     load_exactly(network, tensors, where=str(folder / "model.safetensors"))
-    placement = place(device, precision=precision)
+    placement = place(device, precision=config.get("precision", "auto") if precision == "auto" else precision)
     result = Result.read(folder / "result.json") if (folder / "result.json").is_file() else None
     return Model(
         network.to(torch.device("cpu")).eval(),

@@ -12,8 +12,8 @@ import numpy as np
 from headstart import saving
 from headstart.adapt.curves import Curves, Points, learning_curves
 from headstart.adapt.ledger import Ledger
-from headstart.adapt.proving import Outer, Proved, prove_split, refit_winner
-from headstart.adapt.search import Plan, search, winner
+from headstart.adapt.proving import Outer, Proved, prove_split, refit_best
+from headstart.adapt.search import Plan, failed, search
 from headstart.adapt.space import pinned
 from headstart.adapt.strategies import CONTROLS, STRATEGIES, strategy_named
 from headstart.adapt.trial import Trial
@@ -40,6 +40,7 @@ from headstart.data.modality import MODALITIES
 from headstart.data.options import Columns
 from headstart.data.read import read
 from headstart.data.split import inner_folds
+from headstart.errors import HeadstartError
 from headstart.events import Listener, Said, silent
 from headstart.evidence import Tested, evidence, gather
 from headstart.model import Model, load
@@ -289,9 +290,11 @@ def adapt(
     last = search(
         bench, everything.rows, everything.folds, plan, ledger=ledger, clock=searching, executor=executor, fold=0
     )
-    best = winner(last, "transfer", bench)
-    assert best is not None
-    return proved, Final(best, refit_winner(best, everything, bench), temperature(best)), [*trials, *last]
+    refitted = refit_best(last, "transfer", everything, bench)
+    if refitted is None:
+        raise failed(last, "transfer") or HeadstartError("no transfer trial finished. Give it a longer --budget.")
+    best, network, _ = refitted
+    return proved, Final(best, network, temperature(best)), [*trials, *last]
 
 
 def learn_curves(

@@ -51,12 +51,15 @@ def write_splits(folder: Path, parts: Splits) -> None:
 
 def save_model(run: Run, bench: Workbench, final: Final, material: Material) -> Model:
     """Write weights, labels and preprocessing."""
+    spec = final.trial.spec
+    backbone = bench.backbones[spec.backbone]
+    moves = strategy_named(spec.strategy).first(backbone) < len(backbone.stages)
     model = Model(
         final.network,
         classes=bench.classes,
         kind=bench.task.kind,
         temperature=final.temperature,
-        placement=bench.placement,
+        placement=bench.placement_of(spec.backbone, training=moves),
         folder=run.folder,
     )
     model.save(run.folder)
@@ -112,6 +115,7 @@ def result_of(
             "device": bench.placement.device,
             "threads": bench.placement.threads,
             "reduced_precision": bench.placement.low,
+            "in_full_precision": [f"{name}: its {why}" for name, why in bench.inexact.items()],
         },
     )
 

@@ -11,13 +11,14 @@ import numpy as np
 from headstart.adapt.conduct import seed_of
 from headstart.adapt.floor import classical_logits, majority_logits
 from headstart.adapt.ledger import Ledger
+from headstart.adapt.memory import in_plain_words
 from headstart.adapt.network import Network
 from headstart.adapt.search import Plan, failed, search, winner
 from headstart.adapt.strategies import strategy_named
 from headstart.adapt.trial import ROLES, Role, Trial
 from headstart.adapt.workbench import Folds, Workbench
 from headstart.data.modality import Modality
-from headstart.errors import HeadstartError
+from headstart.errors import HeadstartError, ModelError, OutOfMemory
 from headstart.events import Said
 from headstart.protocols import Clock, Executor
 
@@ -71,13 +72,11 @@ def prove_split(
     predict_s: dict[str, float] = {}
     shipped, train_right = None, float("nan")
     for role in ROLES:
-        best = winner(trials, role, bench)
-        if best is None:
+        refitted = refit_best(trials, role, outer, bench)
+        if refitted is None:
             _explain_missing(trials, role, bench)
             continue
-        began = time.monotonic()
-        network = refit_winner(best, outer, bench)
-        refit_s[role] = time.monotonic() - began
+        best, network, refit_s[role] = refitted
         strategy = strategy_named(best.spec.strategy)
         winners[role], temperatures[role] = best, temperature(best)
         began = time.monotonic()
@@ -89,6 +88,29 @@ def prove_split(
     return Proved(
         outer.number, outer.test, logits, temperatures, winners, train_right, trials, shipped, refit_s, predict_s
     )
+
+
+def refit_best(
+    trials: Sequence[Trial], role: Role, outer: Outer, bench: Workbench
+) -> tuple[Trial, Network, float] | None:
+    """The winning trial of a role, trained on all rows of the split, and the seconds that took; where it fails, the best of the others.
+
+    None where no trial of the role finished. Raises the reason of the last failure where none can be refitted.
+    """
+    left, failure = list(trials), None
+    while (best := winner(left, role, bench)) is not None:
+        try:
+            began = time.monotonic()
+            with in_plain_words(f"{best.spec.strategy} on {best.spec.backbone}"):
+                network = refit_winner(best, outer, bench)
+            return best, network, time.monotonic() - began
+        except (FloatingPointError, ModelError, OutOfMemory) as problem:
+            bench.listener(Said(f"{best.spec.strategy} cannot be trained on all examples: {problem}", warning=True))
+            left.remove(best)
+            failure = HeadstartError(f"no {role} trial can be trained on all examples: {problem}")
+    if failure is not None and role == "transfer":
+        raise failure
+    return None
 
 
 def refit_winner(best: Trial, outer: Outer, bench: Workbench) -> Network:
@@ -114,5 +136,5 @@ def _explain_missing(trials: Sequence[Trial], role: Role, bench: Workbench) -> N
     if problem is None:
         return
     if role == "transfer":
-        raise HeadstartError(f"{problem}. Try --precision fp32, or --strategy probe.")
+        raise HeadstartError(f"{str(problem).rstrip('.')}. Try --precision fp32, or --strategy probe.")
     bench.listener(Said(f"No {role} control: {problem}", warning=True))

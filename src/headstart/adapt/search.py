@@ -18,7 +18,7 @@ from headstart.adapt.strategy import Effort, Proposal
 from headstart.adapt.trial import Role, Spec, Trial
 from headstart.adapt.watch import Watch
 from headstart.adapt.workbench import Folds, Workbench
-from headstart.errors import HeadstartError, ModelError
+from headstart.errors import HeadstartError, ModelError, OutOfMemory
 from headstart.events import Said, TrialBegan, TrialEnded
 from headstart.protocols import Clock, Executor
 
@@ -257,7 +257,7 @@ class _Search:
                 seconds = max(seconds, self.plan.grace_s)
         try:
             return arm.strategy.propose(chosen, self.bench, arm.backbone, self.rows, seconds=seconds, effort=effort)
-        except ModelError as problem:
+        except (ModelError, OutOfMemory) as problem:
             # What a network does not allow is a failed trial like any other, or a run that goes on would ask again.
             spec = Spec(line.role, arm.backbone, arm.strategy.name, dict(chosen))
             trial = self._trial(spec, Outcome(0.0, None, error=str(problem)), len(self.trials))
