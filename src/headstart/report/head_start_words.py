@@ -92,7 +92,7 @@ def _where(found: Mapping[str, Any], ahead: str, behind: str) -> str:
     few, many = level[f"{ahead}_labels"], level[f"{behind}_labels"]
     all_of = f"all {whole:,}" if round(many) == whole else f"{many:,.0f}"
     if _is_open(found, found["labels"]["value"]):
-        return f"with {few:,.0f}, the fewest tried, {names[ahead]} already does as well as {names[behind]} with {all_of}"
+        return f"with {few:,.0f}, the fewest tried, {ahead} already does as well as {behind} with {all_of}"
     return f"with {few:,.0f} labels {names[ahead]} is where {names[behind]} is with {all_of}"
 
 

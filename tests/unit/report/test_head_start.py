@@ -53,7 +53,7 @@ def told(value, low, high, *, seconds=61.2, transfer=40.0, scratch=244.0, never=
     [
         (told(204.0, 150.2, 209.7), "Your head start is worth 204 labels (150–210) and 61 s: with 40 labels transfer is where training from scratch is with all 244."),
         (told(204.0, 150.2, 214.0), "Your head start is worth 204 labels (150 or more) and 61 s: with 40 labels transfer is where training from scratch is with all 244."),
-        (told(214.0, 214.0, 214.0, transfer=30.0), "Your head start is worth at least 214 labels and 61 s: with 30, the fewest tried, transfer already does as well as training from scratch with all 244."),
+        (told(214.0, 214.0, 214.0, transfer=30.0), "Your head start is worth at least 214 labels and 61 s: with 30, the fewest tried, transfer already does as well as scratch with all 244."),
         (told(204.0, 150.0, 209.0, seconds=0.01), "Your head start is worth 204 labels (150–209): with 40 labels transfer is where training from scratch is with all 244."),
         (told(204.0, 150.0, 209.0, seconds=-5.0), "Your head start is worth 204 labels (150–209), though it takes 5.0 s longer: with 40 labels transfer is where training from scratch is with all 244."),
         (told(60.0, 20.0, 90.0, scratch=100.0), "Your head start is worth 60 labels (20–90) and 61 s: with 40 labels transfer is where training from scratch is with 100."),
