@@ -68,6 +68,10 @@ class Staged:
         """Features (n × D) of the last stage alone, of examples that `take` has seen."""
         return self._read(rows, -self.backbone.width)
 
+    def missing(self, rows: np.ndarray) -> int:
+        """How many of the examples at `rows` would have to be computed."""
+        return len(np.setdiff1d(rows, self._known()))
+
     def covers(self, count: int) -> bool:
         """Whether all of the first `count` examples have been computed."""
         return len(self._known()) >= count

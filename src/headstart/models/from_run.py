@@ -47,7 +47,9 @@ def load_folder(folder: Path, *, spec: str) -> Backbone:
         figures={},
         pretraining={"from": earlier.spec, "classes": classes},
     )
-    backbone.source_head = find_head(tensors, ("head",), backbone.width, classes)
+    if config.get("head", {"stages": None})["stages"] is None:
+        # A head that reads other stages would be taken for one on the features where the widths happen to agree.
+        backbone.source_head = find_head(tensors, ("head",), backbone.width, classes)
     return backbone
 
 

@@ -1,0 +1,207 @@
+"""Heads on frozen features: what searching 30 of them costs beside one extraction, and what each is worth on test data.
+
+    python benchmarks/adapt/heads.py --data DATA --weights WEIGHTS [--speed | --accuracy]
+
+Speed: from nothing in the cache, one extraction of the training examples' features (the last stage alone, as a probe needs them), then
+ten regularisations of three readings (the last stage, the best one, half of the features of all), cross-validated on four folds; and the
+default search, which is probe and `stages` with all their paths, and k-NN. Accuracy: at most MOST training and test examples of a
+set, drawn once; each head chooses by cross-validation on the training examples.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from headstart.adapt.drawn import draw
+from headstart.adapt.stages import SHARES, Reading, ScaledStages
+from headstart.adapt.strategies import STRATEGIES
+from headstart.adapt.trial import Spec
+from headstart.adapt.workbench import Workbench
+from headstart.data.modality import MODALITIES
+from headstart.data.options import Columns
+from headstart.data.read import read
+from headstart.data.split import inner_folds
+from headstart.features.extract import extract
+from headstart.models.backbone import Backbone
+from headstart.models.resolve import load_backbone
+from headstart.runtime import place
+from headstart.tasks import TASKS
+
+MODEL = "mobilenetv2_100_imagenet_tf2"
+SETS = (
+    "hymenoptera", "sign_digits", "orl_faces", "brain_tumor_mri", "bccd_cells", "fashion_mnist_sprite", "mnist", "cifar10"
+)  # fmt: skip
+MOST = 1000
+PER_CLASS = 16
+TEN = tuple(float(C) for C in np.logspace(-1, 4, 10))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A workbench over the examples of a set, with its training and test rows."""
+
+    bench: Workbench
+    name: str
+    train: np.ndarray
+    test: np.ndarray
+    folds: list[tuple[np.ndarray, np.ndarray]]
+
+
+def main() -> None:
+    """Print the speed, then the accuracies."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--speed", action="store_true", help="the speed alone")
+    parser.add_argument("--accuracy", action="store_true", help="the accuracies alone")
+    parser.add_argument("--sets", nargs="+", default=SETS)
+    chosen = parser.parse_args()
+    if chosen.speed or not chosen.accuracy:
+        tf2 = str(chosen.weights / MODEL)
+        for source, model, each in (
+            (chosen.data / "hymenoptera" / "hymenoptera.zip", tf2, None),
+            (chosen.data / "sign_digits" / "sign_digits.zip", tf2, None),
+            (chosen.data / "trec6" / "train.csv", "minilm", PER_CLASS),
+        ):
+            print(speed(source, load_backbone(model), each), flush=True)
+    if chosen.accuracy or not chosen.speed:
+        print("set, backbone: test accuracy of last stage, best stage, several; stages as chosen; k-NN; log losses alike")
+        for model in (str(chosen.weights / MODEL), "starter:natural"):
+            for name in chosen.sets:
+                print(accuracy(chosen.data / name / f"{name}.zip", load_backbone(model)), flush=True)
+
+
+def rows_of(source: Path, backbone: Backbone, cache: Path, *, each: int | None = None) -> Rows:
+    """At most MOST training and test examples; with `each` so many training examples of every class and no test."""
+    dataset = read(str(source), columns=Columns())
+    labels = np.array([dataset.classes.index(names[0]) for names in dataset.labels or ()])
+    rng = np.random.default_rng(0)
+    if each is None:
+        is_test = np.array([part == "test" for part in dataset.parts or ()])
+        train, test = (rng.permutation(np.flatnonzero(is_test == part))[:MOST] for part in (False, True))
+    else:
+        train = np.concatenate([rng.permutation(np.flatnonzero(labels == k))[:each] for k in range(labels.max() + 1)])
+        test = train[:0]
+    kept = np.concatenate([np.sort(train), np.sort(test)])
+    task, modality = TASKS["single"], MODALITIES[dataset.modality]
+    bench = Workbench(
+        items=[dataset.items[row] for row in kept],
+        contents=[f"{source}/{row}" for row in kept],
+        targets=labels[kept],
+        groups=np.arange(len(kept)),
+        task=task,
+        classes=tuple(dataset.classes),
+        metric=task.default_metric,
+        decode=modality.decode,
+        augment=None,
+        placement=place(),
+        cache=cache,
+        seed=0,
+        backbones={backbone.card.name: backbone},
+    )
+    rows = np.arange(len(train))
+    folds = [
+        (np.array(inner), np.array(out))
+        for inner, out in inner_folds(bench.targets[rows].tolist(), rows.tolist(), k=4, seed=0)
+    ]
+    return Rows(bench, backbone.card.name, rows, np.arange(len(train), len(kept)), folds)
+
+
+def speed(source: Path, backbone: Backbone, each: int | None) -> str:
+    """One line: seconds of an extraction, of 30 head configurations, and of the default search."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = rows_of(source, backbone, Path(folder), each=each)
+        bench, rows = found.bench, found.train
+        items = [bench.items[row] for row in rows]
+        # The first pass of a process pays for more than itself.
+        extract(items[:64], backbone, decode=bench.decode, placement=bench.placement, folder=Path(folder) / "warm")
+        began = time.perf_counter()
+        extract(items, backbone, decode=bench.decode, placement=bench.placement, folder=Path(folder) / "last")
+        extraction = time.perf_counter() - began
+        bench.staged(found.name).take(rows)
+        thirty = best_of_three(lambda: search(found, TEN))
+        every = best_of_three(lambda: [validated(found, name) for name in ("probe", "stages", "knn")])
+    return (
+        f"{source.stem}, {found.name}, {len(rows)} examples: extraction {extraction:.2f} s; 30 head configurations {thirty:.2f} s, "
+        f"{thirty / extraction:.2f} times that; probe, stages and knn as searched {every:.2f} s, {every / extraction:.2f} times"
+    )
+
+
+def best_of_three(work) -> float:
+    """The median of three times."""
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return float(np.median(times))
+
+
+def search(found: Rows, Cs: Sequence[float]) -> None:
+    """Every regularisation of three readings."""
+    stages = staged(found)
+    for reading in (Reading(stage=last(found)), Reading(stage=stages.best()), Reading(share=0.5)):
+        stages.tried(reading, Cs=Cs)
+
+
+def staged(found: Rows) -> ScaledStages:
+    """The scaled features of the training examples."""
+    seen = draw(found.train, found.bench.targets, found.folds, len(found.train))
+    return ScaledStages(found.bench.staged(found.name), seen, len(found.bench.classes))
+
+
+def last(found: Rows) -> str:
+    """The name of the last stage."""
+    return found.bench.staged(found.name).stages[-1][0]
+
+
+def validated(found: Rows, name: str):
+    """A strategy's validation, with its spec."""
+    spec = Spec("transfer", found.name, name, {})
+    return spec, STRATEGIES[name].validate(spec, found.bench, found.train, found.folds, seed=0)
+
+
+def accuracy(source: Path, backbone: Backbone) -> str:
+    """One line: what each head gets right of the test part, and its log loss."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = rows_of(source, backbone, Path(folder))
+        found.bench.staged(found.name).take(np.arange(len(found.bench.items)))
+        stages = staged(found)
+        several = {share: stages.tried(Reading(share=share)) for share in SHARES}
+        share = min(several, key=lambda one: several[one].loss)
+        best = stages.best()
+        heads = {
+            "stages": stages.solved(Reading(stage=best), stages.tried(Reading(stage=best)).C),
+            "several": stages.solved(Reading(share=share), several[share].C),
+        }
+        told = [test(found, "stages", network) for network in heads.values()]
+        told.insert(0, refitted(found, "probe"))
+        told += [refitted(found, name) for name in ("stages", "knn")]
+    right = " ".join(f"{one[0]:.3f}" for one in told)
+    losses = " ".join(f"{one[1]:.3f}" for one in told)
+    return f"{source.stem}, {found.name}: {right}; {losses} (best {best}, share {share}, {len(found.test)} tested)"
+
+
+def refitted(found: Rows, name: str) -> tuple[float, float]:
+    """Accuracy and log loss of a strategy after its own validation."""
+    spec, seen = validated(found, name)
+    network = STRATEGIES[name].refit(spec, seen.found, found.bench, found.train, found.folds, seed=0)
+    return test(found, name, network)
+
+
+def test(found: Rows, name: str, network) -> tuple[float, float]:
+    """Accuracy and log loss on the test rows."""
+    spec = Spec("transfer", found.name, name, {})
+    values = found.bench.judge(found.test).values(STRATEGIES[name].logits(network, spec, found.bench, found.test))
+    return values["accuracy"], values["log_loss"]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""The probe that looks at more than the last stage: the best stage, or selected features of all of them (Head2Toe)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from headstart.adapt.drawn import MOST_NUMBERS, Drawn, draw
+from headstart.adapt.network import Network
+from headstart.adapt.probe import folds_or_own
+from headstart.adapt.trial import Role, Spec, Validated
+from headstart.adapt.workbench import ONE_PASS, Folds, Workbench
+from headstart.events import Said
+from headstart.features.staged import Staged
+from headstart.models.backbone import Backbone
+from headstart.solvers import (
+    DEFAULT_CS,
+    Tried,
+    cross_validated_columns,
+    group_scales,
+    logistic_path,
+    most_relevant,
+    one_hot,
+    relevance,
+    ridge_loo,
+)
+
+SHARES = (1.0, 0.5, 0.2)
+"""Which shares of all features are tried, the most relevant ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a head reads: the stage of that name, or the most relevant `share` of the features of all kept stages."""
+
+    stage: str | None = None
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SeveralStages:
+    """Pooled features of all kept stages, each stage of one size, and an exact linear solver on the best part of them.
+
+    Candidates are the stage with the least left-out error, and the most relevant shares of all features together; which is best,
+    and at which regularisation, cross-validation says. What is relevant is found anew on the training part of each fold.
+    Source: Evci et al. 2022 (Head2Toe).
+    """
+
+    name: str = "stages"
+    role: Role = "transfer"
+    depth: int = 1
+    summary: str = "backbone frozen, a linear head on the best stage or on selected features of all (Head2Toe)"
+    by_default: bool = True
+    choices: int = 1
+    shares: Sequence[float] = SHARES
+
+    def first(self, backbone: Backbone) -> int:
+        """Nothing moves."""
+        return len(backbone.stages)
+
+    def schedule(self, examples: int) -> None:
+        """It is solved, not trained."""
+
+    def propose(
+        self, number: int, bench: Workbench, backbone: str, rows: np.ndarray, *, seconds: float | None
+    ) -> Mapping[str, Any] | None:
+        """Nothing to choose: solving it chooses. None where the pass that its features need takes too long."""
+        staged = bench.staged(backbone)
+        missing = staged.missing(draw(rows, bench.targets, (), _most(staged)).rows)
+        if seconds is not None and staged.pace is not None and missing * staged.pace.seconds > seconds:
+            return None
+        return {}
+
+    def validate(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Validated:
+        """Out-of-fold logits at the best reading and regularisation."""
+        stages = ScaledStages(bench.staged(spec.backbone), self._draw(spec, bench, rows, folds), len(bench.classes))
+        readings = [Reading(stage=stages.best()), *(Reading(share=share) for share in self.shares)]
+        tried = {reading: stages.tried(reading) for reading in readings}
+        best = min(readings, key=lambda reading: tried[reading].loss)
+        held_out = np.unique(np.concatenate([out for _, out in stages.seen.folds]))
+        return Validated(
+            stages.seen.rows[held_out],
+            tried[best].held_out_logits_NK[held_out].astype(np.float32),
+            {"stage": best.stage, "share": best.share, "C": tried[best].C},
+        )
+
+    def refit(
+        self, spec: Spec, found: Mapping[str, Any], bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int
+    ) -> Network:
+        """The head on what validation chose, its columns found anew on all rows."""
+        stages = ScaledStages(bench.staged(spec.backbone), self._draw(spec, bench, rows, folds), len(bench.classes))
+        return stages.solved(Reading(found["stage"], found["share"]), found["C"])
+
+    def logits(self, network: Network, spec: Spec, bench: Workbench, rows: np.ndarray) -> np.ndarray:
+        """Stored features times the head, a block of examples at a time."""
+        staged = bench.staged(spec.backbone)
+        reads = network.reads or staged.kept[-1:]
+        read = np.isin(np.repeat(staged.kept, [width for _, width in staged.stages]), reads)
+        blocks = [rows[start : start + ONE_PASS] for start in range(0, len(rows), ONE_PASS)]
+        parts = [network.answer(np.ascontiguousarray(staged.take(block)[:, read])) for block in blocks]
+        return np.concatenate(parts) if parts else np.empty((0, len(bench.classes)), np.float32)
+
+    def _draw(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds) -> Drawn:
+        seen = draw(rows, bench.targets, folds_or_own(bench, rows, folds), _most(bench.staged(spec.backbone)))
+        if len(seen.rows) < len(rows):
+            bench.listener(
+                Said(f"{self.name} looks at {len(seen.rows):,} of {len(rows):,} examples: more do not fit into memory.")
+            )
+        return seen
+
+
+class ScaledStages:
+    """The features of drawn examples, all kept stages side by side and of one size, and what is solved on them."""
+
+    def __init__(self, staged: Staged, seen: Drawn, classes: int) -> None:
+        """Computes what is missing of the features."""
+        self.seen = seen
+        self._staged, self._classes = staged, classes
+        self._groups_D = np.repeat(np.arange(len(staged.kept)), [width for _, width in staged.stages])
+        features_ND = staged.take(seen.rows)
+        self._factor_D = group_scales(features_ND, self._groups_D).astype(np.float32)
+        self._scaled_ND = features_ND * self._factor_D
+        self._relevance: dict[int, np.ndarray] = {}
+
+    def best(self) -> str:
+        """The stage whose ridge fit has the least leave-one-out error."""
+        targets = self.seen.targets
+        columns_NK = one_hot(targets, self._classes) if targets.ndim == 1 else targets.astype(np.float32)
+        errors = [
+            ridge_loo(self._scaled_ND[:, self._groups_D == place], columns_NK).errors_L.min()
+            for place in range(len(self._staged.kept))
+        ]
+        return self._staged.stages[int(np.argmin(errors))][0]
+
+    def tried(self, reading: Reading, *, Cs: Sequence[float] = DEFAULT_CS) -> Tried:
+        """What cross-validation says of a reading; each fold picks its columns by its own training rows."""
+        picked = [self._columns(reading, train, fold) for fold, (train, _) in enumerate(self.seen.folds)]
+        return cross_validated_columns(
+            self._scaled_ND, self.seen.targets, picked, folds=self.seen.folds, Cs=Cs, classes=self._classes
+        )
+
+    def solved(self, reading: Reading, C: float) -> Network:
+        """A network whose head reads the stages that hold a picked column; scales are folded into its weights."""
+        columns = self._columns(reading, np.arange(len(self.seen.rows)), ALL)
+        path = logistic_path(self._scaled_ND[:, columns], self.seen.targets, Cs=[C], classes=self._classes)
+        places = np.unique(self._groups_D[columns])
+        weight_KD = np.zeros((self._classes, len(self._groups_D)))
+        weight_KD[:, columns] = path.weight_CKD[0] * self._factor_D[columns]
+        reads = tuple(self._staged.kept[place] for place in places.tolist())
+        network = Network(
+            self._staged.backbone, self._classes, reads=None if reads == self._staged.kept[-1:] else reads
+        )
+        network.set_head(weight_KD[:, np.isin(self._groups_D, places)], path.bias_CK[0])
+        return network.eval()
+
+    def _columns(self, reading: Reading, rows: np.ndarray, fold: int) -> np.ndarray:
+        """The columns, ascending, that a reading is by these rows alone: those of the fold with this number, or of ALL."""
+        if reading.stage is not None:
+            names = [name for name, _ in self._staged.stages]
+            return np.flatnonzero(self._groups_D == names.index(reading.stage))
+        if reading.share >= 1:
+            return np.arange(len(self._groups_D))
+        if fold not in self._relevance:
+            self._relevance[fold] = relevance(self._scaled_ND[rows], self.seen.targets[rows], classes=self._classes)
+        return most_relevant(self._relevance[fold], reading.share)
+
+
+ALL = -1
+"""In place of the number of a fold: all rows."""
+
+
+def _most(staged: Staged) -> int:
+    return max(1, MOST_NUMBERS // sum(width for _, width in staged.stages))
