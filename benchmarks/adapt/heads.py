@@ -72,7 +72,9 @@ def main() -> None:
         ):
             print(speed(source, load_backbone(model), each), flush=True)
     if chosen.accuracy or not chosen.speed:
-        print("set, backbone: test accuracy of last stage, best stage, several; stages as chosen; k-NN; log losses alike")
+        print(
+            "set, backbone: test accuracy of last stage, best stage, several; stages as chosen; k-NN; log losses alike"
+        )
         for model in (str(chosen.weights / MODEL), "starter:natural"):
             for name in chosen.sets:
                 print(accuracy(chosen.data / name / f"{name}.zip", load_backbone(model)), flush=True)
@@ -147,7 +149,7 @@ def best_of_three(work) -> float:
 def search(found: Rows, Cs: Sequence[float]) -> None:
     """Every regularisation of three readings."""
     stages = staged(found)
-    for reading in (Reading(stage=last(found)), Reading(stage=stages.best()), Reading(share=0.5)):
+    for reading in (Reading(stages.names[-1:]), Reading((stages.best(),)), Reading(stages.names, 0.5)):
         stages.tried(reading, Cs=Cs)
 
 
@@ -155,11 +157,6 @@ def staged(found: Rows) -> ScaledStages:
     """The scaled features of the training examples."""
     seen = draw(found.train, found.bench.targets, found.folds, len(found.train))
     return ScaledStages(found.bench.staged(found.name), seen, len(found.bench.classes))
-
-
-def last(found: Rows) -> str:
-    """The name of the last stage."""
-    return found.bench.staged(found.name).stages[-1][0]
 
 
 def validated(found: Rows, name: str):
@@ -174,19 +171,17 @@ def accuracy(source: Path, backbone: Backbone) -> str:
         found = rows_of(source, backbone, Path(folder))
         found.bench.staged(found.name).take(np.arange(len(found.bench.items)))
         stages = staged(found)
-        several = {share: stages.tried(Reading(share=share)) for share in SHARES}
-        share = min(several, key=lambda one: several[one].loss)
-        best = stages.best()
-        heads = {
-            "stages": stages.solved(Reading(stage=best), stages.tried(Reading(stage=best)).C),
-            "several": stages.solved(Reading(share=share), several[share].C),
-        }
-        told = [test(found, "stages", network) for network in heads.values()]
+        best = Reading((stages.best(),))
+        later = Reading(stages.names[len(stages.names) // 2 :])
+        several = {reading: stages.tried(reading) for reading in (later, *(Reading(stages.names, s) for s in SHARES))}
+        chosen = min(several, key=lambda one: several[one].loss)
+        heads = [stages.solved(best, stages.tried(best).C), stages.solved(chosen, several[chosen].C)]
+        told = [test(found, "stages", network) for network in heads]
         told.insert(0, refitted(found, "probe"))
         told += [refitted(found, name) for name in ("stages", "knn")]
     right = " ".join(f"{one[0]:.3f}" for one in told)
     losses = " ".join(f"{one[1]:.3f}" for one in told)
-    return f"{source.stem}, {found.name}: {right}; {losses} (best {best}, share {share}, {len(found.test)} tested)"
+    return f"{source.stem}, {found.name}: {right}; {losses} (best {best.stages[0]}, {len(chosen.stages)} stages, share {chosen.share}, {len(found.test)} tested)"
 
 
 def refitted(found: Rows, name: str) -> tuple[float, float]:

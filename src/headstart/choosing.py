@@ -299,13 +299,17 @@ def _earlier(scene: Scene, bench: Workbench, rows: np.ndarray) -> Scene:
 
 
 def ways(bench: Workbench, name: str, examples: int) -> list[Way]:
-    """Every strategy as its cost sees it: one whole trial, validation folds and refit included."""
-    found = []
+    """Every strategy as its cost sees it: one whole trial, validation folds and refit included.
+
+    What is solved on frozen features takes one pass, however many stages it reads: the probe stands for all of it.
+    """
+    found: list[Way] = []
     kept = 1 if bench.backbones[name].card.modality == "text" else 1 + VIEWS
     for strategy in (STRATEGIES[name] for name in DEFAULT_STRATEGIES):
         schedule, first = strategy.schedule(examples), strategy.first(bench.backbones[name])
         if schedule is None:
-            found.append(Way(strategy.name, first, 0))
+            if all(way.steps for way in found):
+                found.append(Way(strategy.name, first, 0))
             continue
         epoch = math.ceil(examples / schedule.batch_size)
         trainings = schedule.folds * (1 - 1 / INNER_FOLDS) + 1

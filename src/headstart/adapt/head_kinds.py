@@ -103,9 +103,7 @@ class NeighbourHead(nn.Module):
         asked_BD = directions(features_BD, self.mean.cpu().numpy())
         known_ND = self.directions.cpu().numpy()
         found = nearest(asked_BD, known_ND, SPARE * self.k, asked_Q=groups_B, known_N=self.groups)
-        share_BK = found.shares(
-            self.targets.cpu().numpy(), self.out_features, k=self.k, temperature=self.temperature
-        )
+        share_BK = found.shares(self.targets.cpu().numpy(), self.out_features, k=self.k, temperature=self.temperature)
         return LINKS[self.link](votes(share_BK, self.usual.cpu().numpy(), self.k))
 
 

@@ -64,7 +64,9 @@ class Neighbours:
         for train, out in seen.folds:
             mean_D, known = features_ND[train].mean(0), seen.targets[train]
             found = nearest(
-                directions(features_ND[out], mean_D), directions(features_ND[train], mean_D), SPARE * max(self.neighbours)
+                directions(features_ND[out], mean_D),
+                directions(features_ND[train], mean_D),
+                SPARE * max(self.neighbours),
             )
             usual_K = usual(known, len(bench.classes))
             for k, temperature in ways:
@@ -105,6 +107,8 @@ class Neighbours:
         seen = draw(rows, bench.targets, folds_or_own(bench, rows, folds), max(1, MOST_NUMBERS // features.width))
         if len(seen.rows) < len(rows):
             bench.listener(
-                Said(f"{self.name} remembers {len(seen.rows):,} of {len(rows):,} examples: more do not fit into memory.")
+                Said(
+                    f"{self.name} remembers {len(seen.rows):,} of {len(rows):,} examples: more do not fit into memory."
+                )
             )
         return seen

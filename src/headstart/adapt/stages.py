@@ -34,9 +34,9 @@ SHARES = (1.0, 0.5, 0.2)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a head reads: the stage of that name, or the most relevant `share` of the features of all kept stages."""
+    """What a head reads: of the features of these `stages`, by name and one after the other, the most relevant `share`."""
 
-    stage: str | None = None
+    stages: tuple[str, ...]
     share: float = 1.0
 
 
@@ -44,8 +44,9 @@ class Reading:
 class SeveralStages:
     """Pooled features of all kept stages, each stage of one size, and an exact linear solver on the best part of them.
 
-    Candidates are the stage with the least left-out error, and the most relevant shares of all features together; which is best,
-    and at which regularisation, cross-validation says. What is relevant is found anew on the training part of each fold.
+    Candidates are the stage with the least left-out error, the later half of the stages, and the most relevant shares of all
+    features together; which is best, and at which regularisation, cross-validation says. What is relevant is found anew on the
+    training part of each fold.
     Source: Evci et al. 2022 (Head2Toe).
     """
 
@@ -77,14 +78,15 @@ class SeveralStages:
     def validate(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Validated:
         """Out-of-fold logits at the best reading and regularisation."""
         stages = ScaledStages(bench.staged(spec.backbone), self._draw(spec, bench, rows, folds), len(bench.classes))
-        readings = [Reading(stage=stages.best()), *(Reading(share=share) for share in self.shares)]
-        tried = {reading: stages.tried(reading) for reading in readings}
-        best = min(readings, key=lambda reading: tried[reading].loss)
+        later = stages.names[len(stages.names) // 2 :]
+        readings = [Reading((stages.best(),)), Reading(later), *(Reading(stages.names, share) for share in self.shares)]
+        tried = {reading: stages.tried(reading) for reading in dict.fromkeys(readings)}
+        best = min(tried, key=lambda reading: tried[reading].loss)
         held_out = np.unique(np.concatenate([out for _, out in stages.seen.folds]))
         return Validated(
             stages.seen.rows[held_out],
             tried[best].held_out_logits_NK[held_out].astype(np.float32),
-            {"stage": best.stage, "share": best.share, "C": tried[best].C},
+            {"from_stage": best.stages[0], "to_stage": best.stages[-1], "share": best.share, "C": tried[best].C},
         )
 
     def refit(
@@ -92,7 +94,8 @@ class SeveralStages:
     ) -> Network:
         """The head on what validation chose, its columns found anew on all rows."""
         stages = ScaledStages(bench.staged(spec.backbone), self._draw(spec, bench, rows, folds), len(bench.classes))
-        return stages.solved(Reading(found["stage"], found["share"]), found["C"])
+        first, last = stages.names.index(found["from_stage"]), stages.names.index(found["to_stage"])
+        return stages.solved(Reading(stages.names[first : last + 1], found["share"]), found["C"])
 
     def logits(self, network: Network, spec: Spec, bench: Workbench, rows: np.ndarray) -> np.ndarray:
         """Stored features times the head, a block of examples at a time."""
@@ -124,6 +127,7 @@ class ScaledStages:
         self._factor_D = group_scales(features_ND, self._groups_D).astype(np.float32)
         self._scaled_ND = features_ND * self._factor_D
         self._relevance: dict[int, np.ndarray] = {}
+        self.names = tuple(name for name, _ in staged.stages)
 
     def best(self) -> str:
         """The stage whose ridge fit has the least leave-one-out error."""
@@ -131,9 +135,9 @@ class ScaledStages:
         columns_NK = one_hot(targets, self._classes) if targets.ndim == 1 else targets.astype(np.float32)
         errors = [
             ridge_loo(self._scaled_ND[:, self._groups_D == place], columns_NK).errors_L.min()
-            for place in range(len(self._staged.kept))
+            for place in range(len(self.names))
         ]
-        return self._staged.stages[int(np.argmin(errors))][0]
+        return self.names[int(np.argmin(errors))]
 
     def tried(self, reading: Reading, *, Cs: Sequence[float] = DEFAULT_CS) -> Tried:
         """What cross-validation says of a reading; each fold picks its columns by its own training rows."""
@@ -158,14 +162,12 @@ class ScaledStages:
 
     def _columns(self, reading: Reading, rows: np.ndarray, fold: int) -> np.ndarray:
         """The columns, ascending, that a reading is by these rows alone: those of the fold with this number, or of ALL."""
-        if reading.stage is not None:
-            names = [name for name, _ in self._staged.stages]
-            return np.flatnonzero(self._groups_D == names.index(reading.stage))
+        read_D = np.isin(self._groups_D, [self.names.index(name) for name in reading.stages])
         if reading.share >= 1:
-            return np.arange(len(self._groups_D))
+            return np.flatnonzero(read_D)
         if fold not in self._relevance:
             self._relevance[fold] = relevance(self._scaled_ND[rows], self.seen.targets[rows], classes=self._classes)
-        return most_relevant(self._relevance[fold], reading.share)
+        return np.flatnonzero(read_D)[most_relevant(self._relevance[fold][read_D], reading.share)]
 
 
 ALL = -1

@@ -44,7 +44,7 @@ class Nearest:
         weight_QT = np.exp((self.cosine_QT - peak_Q1).astype(np.float64) / temperature)
         weight_QT *= nearer_QT + tied_QT * place_Q[:, None]
         total_Q1 = weight_QT.sum(1, keepdims=True)
-        return np.divide(weight_QT, total_Q1, out=np.zeros_like(weight_QT), where=total_Q1 > 0)
+        return np.asarray(np.divide(weight_QT, total_Q1, out=np.zeros_like(weight_QT), where=total_Q1 > 0))
 
     def shares(self, targets: Array, classes: int, *, k: int, temperature: float) -> Array:
         """The share of the votes for each of K `classes` (Q × K), NaN where no neighbour is left.
@@ -55,8 +55,8 @@ class Nearest:
         queries, most = weight_QT.shape
         if targets.ndim == 1:
             place_QT = np.arange(queries)[:, None] * classes + targets[self.rows_QT]
-            share_QK = np.bincount(place_QT.ravel(), weight_QT.ravel(), minlength=queries * classes)
-            share_QK = share_QK.reshape(queries, classes)
+            counted = np.bincount(place_QT.ravel(), weight_QT.ravel(), minlength=queries * classes)
+            share_QK = counted.reshape(queries, classes)
         else:
             share_QK = np.zeros((queries, classes))
             for t in range(most):
