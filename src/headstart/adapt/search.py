@@ -47,13 +47,13 @@ class _Line:
     def affordable(self, seconds: float) -> float:
         """What the next trial and a refit of it may take if the role has `seconds` in all.
 
-        Strategies that were not tried yet share what is left by their depth, because the deeper ones take longer for
-        a step. One winner is refitted in the end, this trial's or an earlier one's.
+        Strategies that train and were not tried yet share what is left by their depth, because the deeper ones take longer
+        for a step; what is solved takes next to nothing. One winner is refitted in the end, this trial's or an earlier one's.
         """
         left = seconds - self.spent_s
         tried = {trial.spec.strategy for trial in self.done}
         untried = {name for name, _, _ in self.waiting} - tried
-        depths = {name: strategy_named(name).depth for name in untried}
+        depths = {name: strategy_named(name).depth for name in untried if strategy_named(name).schedule(1) is not None}
         name = self.waiting[0][0]
         share = depths[name] / max(1, sum(depths.values())) if name in depths else 1.0
         return min(left * share, left - self.largest_refit_s)

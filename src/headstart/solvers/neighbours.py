@@ -52,6 +52,7 @@ class Nearest:
         `targets` of the rows that can be found: N integers below K, or N × K zeros and ones.
         """
         weight_QT = self.weights(k=k, temperature=temperature)
+        share_QK: Array
         queries, most = weight_QT.shape
         if targets.ndim == 1:
             place_QT = np.arange(queries)[:, None] * classes + targets[self.rows_QT]
