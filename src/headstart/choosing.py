@@ -237,6 +237,7 @@ def outlooks(material: Material, bench: Workbench, ranking: Ranking, *, control:
                 ways=ways(bench, name, seen),
                 forecaster=learned,
                 pace=staged.pace,
+                source_ND=_source_features(bench, name, one.rows),
             )
         )
     return found
@@ -252,7 +253,7 @@ def stories(material: Material, bench: Workbench, ranking: Ranking, ahead: Seque
             "No source's features say more about these labels than about shuffled ones: look at the labels before anything else."
         )
     if head is not None:
-        known = known_already(head.probabilities(staged.last(rows)), bench.targets[rows], bench.groups[rows])
+        known = known_already(head.probabilities(staged.of(rows, head.stages)), bench.targets[rows], bench.groups[rows])
         if known >= KNOWN:
             called = ", ".join(found for found, _ in ahead[0].portrait.called[:2])
             told.append(
@@ -291,6 +292,12 @@ def _shifted(bench: Workbench, name: str, rows: np.ndarray, test: int) -> list[s
         f"The test examples look unlike the training examples: features tell them apart (area under the curve {found.auc:.2f}, by "
         f"chance up to {found.chance:.2f}). Expect less on them than these left-out figures say."
     ]
+
+
+def _source_features(bench: Workbench, name: str, rows: np.ndarray) -> np.ndarray | None:
+    """What a source's own head reads of these examples; None where that is the last stage, or where it has none."""
+    head = bench.backbones[name].source_head
+    return None if head is None or head.stages is None else bench.staged(name).of(rows, head.stages)
 
 
 def _earlier(scene: Scene, bench: Workbench, rows: np.ndarray) -> Scene:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import headstart
 from headstart import TransferClassifier
+from headstart.adapt.stages import Reading, SeveralStages
 from headstart.cli import app
 from headstart.errors import RunError
 from headstart.files import read_json, read_tensors, write_json, write_tensors
@@ -81,8 +82,11 @@ def test_the_whole_way_and_on_from_there(family, name, tmp_path):
     assert onward.card.pretraining["classes"] == ["sea", "train"]
     for one, other in zip(onward.net.parameters(), load_backbone(spec).net.parameters(), strict=True):
         assert torch.equal(one, other)
-    reads_the_last = again.network.reads is None and name == "stages"
-    assert (onward.source_head is not None) == reads_the_last
+    head = onward.source_head
+    assert (head is not None) == (name == "stages")
+    if head is not None:
+        assert (head.labels, head.stages) == (("sea", "train"), again.network.reads)
+        assert head.weight_ZD.shape[1] == onward.width_of(head.stages)
     if modality == "image":
         next_run = headstart.fit(data, models=tmp_path / "run", out=tmp_path / "next", strategies=["probe"], **GIVEN)
         assert next_run.predict_proba(inputs).shape == (2, 2)
@@ -138,6 +142,20 @@ def test_a_head_that_does_not_fit_is_said(probed, tmp_path, changes, says):
         headstart.load(folder)
 
 
+def test_a_head_on_other_stages_tells_what_the_old_model_would_call_new_pictures(tmp_path, monkeypatch):
+    data, _ = examples("image", tmp_path)
+    spec = FAMILIES["image"](tmp_path / "model")
+    everything = (Reading(tuple(stage.name for stage in load_backbone(spec).stages)),)
+    monkeypatch.setattr(SeveralStages, "readings", lambda self, stages: everything)
+    model = headstart.fit(data, models=spec, out=tmp_path / "run", strategies=["stages"], **GIVEN)
+    assert model.network.reads is not None
+    found = headstart.rank(data, models=[tmp_path / "run"], history=False, device="cpu")
+    called = {one["class"]: one["share"] for one in found.ranking[0]["outlook"]["called"]}
+    assert called.keys() == {"sea", "train"}
+    right = [row.labels[0] for row in model.predict(list(data[0])).rows]
+    assert called["sea"] == pytest.approx(right.count("sea") / len(right), abs=0.05)
+
+
 def test_a_head_on_another_stage_is_not_taken_for_one_on_the_features(probed, tmp_path):
     run, _ = probed
     folder = headstart.load(run).save(tmp_path / "copy")
@@ -146,4 +164,4 @@ def test_a_head_on_another_stage_is_not_taken_for_one_on_the_features(probed, tm
     write_json(folder / "config.json", config)
     write_tensors(folder / "model.safetensors", read_tensors(run / "model.safetensors"), {"format": "pt"})
     assert load_backbone(str(run)).source_head is not None
-    assert load_backbone(str(folder)).source_head is None
+    assert load_backbone(str(folder)).source_head is None  # its width is not that of the stage it names

@@ -78,9 +78,7 @@ class SeveralStages:
     def validate(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Validated:
         """Out-of-fold logits at the best reading and regularisation."""
         stages = ScaledStages(bench.staged(spec.backbone), self._draw(spec, bench, rows, folds), len(bench.classes))
-        later = stages.names[len(stages.names) // 2 :]
-        readings = [Reading((stages.best(),)), Reading(later), *(Reading(stages.names, share) for share in self.shares)]
-        tried = {reading: stages.tried(reading) for reading in dict.fromkeys(readings)}
+        tried = {reading: stages.tried(reading) for reading in dict.fromkeys(self.readings(stages))}
         best = min(tried, key=lambda reading: tried[reading].loss)
         held_out = np.unique(np.concatenate([out for _, out in stages.seen.folds]))
         return Validated(
@@ -88,6 +86,11 @@ class SeveralStages:
             tried[best].held_out_logits_NK[held_out].astype(np.float32),
             {"from_stage": best.stages[0], "to_stage": best.stages[-1], "share": best.share, "C": tried[best].C},
         )
+
+    def readings(self, stages: ScaledStages) -> Sequence[Reading]:
+        """What is tried."""
+        later = stages.names[len(stages.names) // 2 :]
+        return [Reading((stages.best(),)), Reading(later), *(Reading(stages.names, share) for share in self.shares)]
 
     def refit(
         self, spec: Spec, found: Mapping[str, Any], bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int
