@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from headstart.adapt.drawn import draw
-from headstart.adapt.stages import SHARES, Reading, ScaledStages
+from headstart.adapt.stages import Reading, ScaledStages
 from headstart.adapt.strategies import STRATEGIES
 from headstart.adapt.trial import Spec
 from headstart.adapt.workbench import Workbench
@@ -72,12 +72,14 @@ def main() -> None:
         ):
             print(speed(source, load_backbone(model), each), flush=True)
     if chosen.accuracy or not chosen.speed:
-        print(
-            "set, backbone: test accuracy of last stage, best stage, several; stages as chosen; k-NN; log losses alike"
-        )
+        print(f"test accuracy, then log loss, of {', '.join(HEADS)} (the fifth as the search decides between two)")
         for model in (str(chosen.weights / MODEL), "starter:natural"):
+            backbone, every = load_backbone(model), []
             for name in chosen.sets:
-                print(accuracy(chosen.data / name / f"{name}.zip", load_backbone(model)), flush=True)
+                told, figures = accuracy(chosen.data / name / f"{name}.zip", backbone)
+                print(told, flush=True)
+                every.append(figures)
+            print(f"mean of {len(every)}, {backbone.card.name}: {line(np.mean(every, axis=0))}", flush=True)
 
 
 def rows_of(source: Path, backbone: Backbone, cache: Path, *, each: int | None = None) -> Rows:
@@ -165,23 +167,32 @@ def validated(found: Rows, name: str):
     return spec, STRATEGIES[name].validate(spec, found.bench, found.train, found.folds, seed=0)
 
 
-def accuracy(source: Path, backbone: Backbone) -> str:
-    """One line: what each head gets right of the test part, and its log loss."""
+HEADS = ("probe", "best stage", "several", "stages", "probe or stages", "knn")
+
+
+def accuracy(source: Path, backbone: Backbone) -> tuple[str, np.ndarray]:
+    """One line, and the figures in it (2 × HEADS): what each head gets right of the test part, and its log loss."""
     with tempfile.TemporaryDirectory() as folder:
         found = rows_of(source, backbone, Path(folder))
         found.bench.staged(found.name).take(np.arange(len(found.bench.items)))
         stages = staged(found)
-        best = Reading((stages.best(),))
-        later = Reading(stages.names[len(stages.names) // 2 :])
-        several = {reading: stages.tried(reading) for reading in (later, *(Reading(stages.names, s) for s in SHARES))}
-        chosen = min(several, key=lambda one: several[one].loss)
-        heads = [stages.solved(best, stages.tried(best).C), stages.solved(chosen, several[chosen].C)]
-        told = [test(found, "stages", network) for network in heads]
+        tried = {reading: stages.tried(reading) for reading in STRATEGIES["stages"].readings(stages)}
+        best, *several = tried
+        chosen = [best, *(min(some, key=lambda one: tried[one].loss) for some in (several, tried))]
+        told = [test(found, "stages", stages.solved(reading, tried[reading].C)) for reading in chosen]
+        _, probe = validated(found, "probe")
+        deeper = tried[chosen[-1]].held_out_logits_NK[probe.rows]
+        wins = found.bench.judge(probe.rows).prefers(deeper, probe.logits)
         told.insert(0, refitted(found, "probe"))
-        told += [refitted(found, name) for name in ("stages", "knn")]
-    right = " ".join(f"{one[0]:.3f}" for one in told)
-    losses = " ".join(f"{one[1]:.3f}" for one in told)
-    return f"{source.stem}, {found.name}: {right}; {losses} (best {best.stages[0]}, {len(chosen.stages)} stages, share {chosen.share}, {len(found.test)} tested)"
+        told += [told[-1] if wins else told[0], refitted(found, "knn")]
+    figures = np.array(told).T
+    several_said = f"{len(chosen[1].stages)} stages, share {chosen[1].share:g}"
+    return f"{source.stem}, {found.name}: {line(figures)} (best {best.stages[0]}; several: {several_said})", figures
+
+
+def line(figures: np.ndarray) -> str:
+    """Accuracies, then log losses."""
+    return "; ".join(" ".join(f"{value:.3f}" for value in row) for row in figures)
 
 
 def refitted(found: Rows, name: str) -> tuple[float, float]:
