@@ -3,7 +3,7 @@
     python benchmarks/adapt/heads.py --data DATA --weights WEIGHTS [--speed | --accuracy]
 
 Speed: from nothing in the cache, one extraction of the training examples' features (the last stage alone, as a probe needs them), then
-ten regularisations of three readings (the last stage, the best one, half of the features of all), cross-validated on four folds; and the
+ten regularisations of three readings (the last stage, the third last, half of the features of all), cross-validated on four folds; and the
 default search, which is probe and `stages` with all their paths, and k-NN. Accuracy: at most MOST training and test examples of a
 set, drawn once; each head chooses by cross-validation on the training examples.
 """
@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--speed", action="store_true", help="the speed alone")
     parser.add_argument("--accuracy", action="store_true", help="the accuracies alone")
     parser.add_argument("--sets", nargs="+", default=SETS)
+    parser.add_argument("--models", nargs="+", default=(MODEL, "starter:natural"), help="folders in WEIGHTS, or names")
     chosen = parser.parse_args()
     if chosen.speed or not chosen.accuracy:
         tf2 = str(chosen.weights / MODEL)
@@ -73,8 +74,9 @@ def main() -> None:
             print(speed(source, load_backbone(model), each), flush=True)
     if chosen.accuracy or not chosen.speed:
         print(f"test accuracy, then log loss, of {', '.join(HEADS)} (the fifth as the search decides between two)")
-        for model in (str(chosen.weights / MODEL), "starter:natural"):
-            backbone, every = load_backbone(model), []
+        for model in chosen.models:
+            folder = chosen.weights / model
+            backbone, every = load_backbone(str(folder) if folder.is_dir() else model), []
             for name in chosen.sets:
                 told, figures = accuracy(chosen.data / name / f"{name}.zip", backbone)
                 print(told, flush=True)
@@ -151,7 +153,7 @@ def best_of_three(work) -> float:
 def search(found: Rows, Cs: Sequence[float]) -> None:
     """Every regularisation of three readings."""
     stages = staged(found)
-    for reading in (Reading(stages.names[-1:]), Reading((stages.best(),)), Reading(stages.names, 0.5)):
+    for reading in (Reading(stages.names[-1:]), Reading(stages.names[-3:-2]), Reading(stages.names, 0.5)):
         stages.tried(reading, Cs=Cs)
 
 
@@ -176,9 +178,9 @@ def accuracy(source: Path, backbone: Backbone) -> tuple[str, np.ndarray]:
         found = rows_of(source, backbone, Path(folder))
         found.bench.staged(found.name).take(np.arange(len(found.bench.items)))
         stages = staged(found)
-        tried = {reading: stages.tried(reading) for reading in STRATEGIES["stages"].readings(stages)}
-        best, *several = tried
-        chosen = [best, *(min(some, key=lambda one: tried[one].loss) for some in (several, tried))]
+        tried = {reading: stages.tried(reading) for reading in STRATEGIES["stages"].readings(stages.names)}
+        single, several = ([one for one in tried if (len(one.stages) == 1) == alone] for alone in (True, False))
+        chosen = [min(some, key=lambda one: tried[one].loss) for some in (single, several, tried)]
         told = [test(found, "stages", stages.solved(reading, tried[reading].C)) for reading in chosen]
         _, probe = validated(found, "probe")
         deeper = tried[chosen[-1]].held_out_logits_NK[probe.rows]
@@ -187,7 +189,10 @@ def accuracy(source: Path, backbone: Backbone) -> tuple[str, np.ndarray]:
         told += [told[-1] if wins else told[0], refitted(found, "knn")]
     figures = np.array(told).T
     several_said = f"{len(chosen[1].stages)} stages, share {chosen[1].share:g}"
-    return f"{source.stem}, {found.name}: {line(figures)} (best {best.stages[0]}; several: {several_said})", figures
+    return (
+        f"{source.stem}, {found.name}: {line(figures)} (best {chosen[0].stages[0]}; several: {several_said})",
+        figures,
+    )
 
 
 def line(figures: np.ndarray) -> str:

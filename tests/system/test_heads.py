@@ -146,7 +146,7 @@ def test_a_head_on_other_stages_tells_what_the_old_model_would_call_new_pictures
     data, _ = examples("image", tmp_path)
     spec = FAMILIES["image"](tmp_path / "model")
     everything = (Reading(tuple(stage.name for stage in load_backbone(spec).stages)),)
-    monkeypatch.setattr(SeveralStages, "readings", lambda self, stages: everything)
+    monkeypatch.setattr(SeveralStages, "readings", lambda self, names: everything)
     model = headstart.fit(data, models=spec, out=tmp_path / "run", strategies=["stages"], **GIVEN)
     assert model.network.reads is not None
     found = headstart.rank(data, models=[tmp_path / "run"], history=False, device="cpu")

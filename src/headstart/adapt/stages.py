@@ -23,13 +23,15 @@ from headstart.solvers import (
     group_scales,
     logistic_path,
     most_relevant,
-    one_hot,
     relevance,
-    ridge_loo,
 )
 
 SHARES = (1.0, 0.5, 0.2)
 """Which shares of all features are tried, the most relevant ones."""
+
+
+COARSE_CS = DEFAULT_CS[::2]
+"""The path of regularisation: a factor of ten from one to the next tells readings apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,8 @@ class Reading:
 class SeveralStages:
     """Pooled features of all kept stages, each stage of one size, and an exact linear solver on the best part of them.
 
-    Candidates are the stage with the least left-out error, the later half of the stages, and the most relevant shares of all
-    features together; which is best, and at which regularisation, cross-validation says. What is relevant is found anew on the
-    training part of each fold.
+    Candidates are each stage of the later half, that half together, and the most relevant shares of the features of all; which is
+    best, and at which regularisation, cross-validation says. What is relevant is found anew on the training part of each fold.
     Source: Evci et al. 2022 (Head2Toe).
     """
 
@@ -78,7 +79,7 @@ class SeveralStages:
     def validate(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Validated:
         """Out-of-fold logits at the best reading and regularisation."""
         stages = ScaledStages(bench.staged(spec.backbone), self._draw(spec, bench, rows, folds), len(bench.classes))
-        tried = {reading: stages.tried(reading) for reading in dict.fromkeys(self.readings(stages))}
+        tried = {reading: stages.tried(reading) for reading in dict.fromkeys(self.readings(stages.names))}
         best = min(tried, key=lambda reading: tried[reading].loss)
         held_out = np.unique(np.concatenate([out for _, out in stages.seen.folds]))
         return Validated(
@@ -87,10 +88,14 @@ class SeveralStages:
             {"from_stage": best.stages[0], "to_stage": best.stages[-1], "share": best.share, "C": tried[best].C},
         )
 
-    def readings(self, stages: ScaledStages) -> Sequence[Reading]:
-        """What is tried."""
-        later = stages.names[len(stages.names) // 2 :]
-        return [Reading((stages.best(),)), Reading(later), *(Reading(stages.names, share) for share in self.shares)]
+    def readings(self, names: tuple[str, ...]) -> Sequence[Reading]:
+        """What is tried of the stages with these names."""
+        later = names[len(names) // 2 :]
+        return [
+            *(Reading((name,)) for name in later),
+            Reading(later),
+            *(Reading(names, share) for share in self.shares),
+        ]
 
     def refit(
         self, spec: Spec, found: Mapping[str, Any], bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int
@@ -132,17 +137,7 @@ class ScaledStages:
         self._relevance: dict[int, np.ndarray] = {}
         self.names = tuple(name for name, _ in staged.stages)
 
-    def best(self) -> str:
-        """The stage whose ridge fit has the least leave-one-out error."""
-        targets = self.seen.targets
-        columns_NK = one_hot(targets, self._classes) if targets.ndim == 1 else targets.astype(np.float32)
-        errors = [
-            ridge_loo(self._scaled_ND[:, self._groups_D == place], columns_NK).errors_L.min()
-            for place in range(len(self.names))
-        ]
-        return self.names[int(np.argmin(errors))]
-
-    def tried(self, reading: Reading, *, Cs: Sequence[float] = DEFAULT_CS) -> Tried:
+    def tried(self, reading: Reading, *, Cs: Sequence[float] = COARSE_CS) -> Tried:
         """What cross-validation says of a reading; each fold picks its columns by its own training rows."""
         picked = [self._columns(reading, train, fold) for fold, (train, _) in enumerate(self.seen.folds)]
         return cross_validated_columns(
