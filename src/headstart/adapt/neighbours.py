@@ -52,8 +52,8 @@ class Neighbours:
     def propose(
         self, number: int, bench: Workbench, backbone: str, rows: np.ndarray, *, seconds: float | None
     ) -> Mapping[str, Any] | None:
-        """Nothing to choose: validation counts the votes in every way."""
-        return {}
+        """Nothing to choose: validation counts the votes in every way. None where labels are no votes."""
+        return {} if bench.task.kind in LINKS else None
 
     def validate(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Validated:
         """Logits of held-out examples, each by neighbours on the other side of its fold."""

@@ -13,6 +13,7 @@ from headstart.adapt.network import Network
 from headstart.adapt.probe import folds_or_own
 from headstart.adapt.trial import Role, Spec, Validated
 from headstart.adapt.workbench import ONE_PASS, Folds, Workbench
+from headstart.errors import ModelError
 from headstart.events import Said
 from headstart.features.staged import Staged
 from headstart.models.backbone import Backbone
@@ -26,6 +27,8 @@ from headstart.solvers import (
     relevance,
 )
 
+KINDS = ("single", "multi")
+"""Kinds of labels that its solver knows."""
 SHARES = (1.0, 0.5, 0.2)
 """Which shares of all features are tried, the most relevant ones."""
 
@@ -69,7 +72,12 @@ class SeveralStages:
     def propose(
         self, number: int, bench: Workbench, backbone: str, rows: np.ndarray, *, seconds: float | None
     ) -> Mapping[str, Any] | None:
-        """Nothing to choose: solving it chooses. None where the pass that its features need takes too long."""
+        """Nothing to choose: solving it chooses.
+
+        None where the pass that its features need takes too long, or labels are of a kind that is no classification.
+        """
+        if bench.task.kind not in KINDS:
+            return None
         staged = bench.staged(backbone)
         missing = staged.missing(draw(rows, bench.targets, (), _most(staged)).rows)
         if seconds is not None and staged.pace is not None and missing * staged.pace.seconds > seconds:
@@ -115,6 +123,8 @@ class SeveralStages:
         return np.concatenate(parts) if parts else np.empty((0, len(bench.classes)), np.float32)
 
     def _draw(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds) -> Drawn:
+        if bench.task.kind not in KINDS:
+            raise ModelError(f"{self.name}: solves classification, not {bench.task.name}. Leave it out.")
         seen = draw(rows, bench.targets, folds_or_own(bench, rows, folds), _most(bench.staged(spec.backbone)))
         if len(seen.rows) < len(rows):
             bench.listener(

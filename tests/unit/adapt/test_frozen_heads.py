@@ -133,14 +133,16 @@ def test_labels_by_the_handful_are_voted_on_too(tmp_path):
         )
 
 
-def test_numbers_are_not_voted_on(tmp_path):
+@pytest.mark.parametrize("name", ["stages", "knn"])
+def test_numbers_are_no_classes(tmp_path, name):
     class Numbers:
         kind, name = "numbers", "regression"
 
     bench = _bench(tmp_path)
     bench.task = Numbers()
-    with pytest.raises(ModelError, match="cannot vote on regression"):
-        STRATEGIES["knn"].validate(Spec("transfer", "tiny", "knn", {}), bench, ROWS, folds_of(64), seed=0)
+    assert STRATEGIES[name].propose(0, bench, "tiny", ROWS, seconds=None) is None
+    with pytest.raises(ModelError, match="regression. Leave it out"):
+        STRATEGIES[name].validate(Spec("transfer", "tiny", name, {}), bench, ROWS, folds_of(64), seed=0)
 
 
 def test_a_pass_that_takes_too_long_is_not_proposed(tmp_path):
