@@ -71,6 +71,8 @@ class NeighbourHead(nn.Module):
         self.register_buffer("targets", torch.zeros(shape(examples, classes), dtype=dtype))
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("usual", torch.full((classes,), 1 / classes))
+        self.rows: Array | None = None
+        """Which examples they are, and the group of each (N), where that is known: not saved, and none of a new example's business."""
         self.groups: Array | None = None
 
     def describe(self) -> dict[str, Any]:
@@ -84,14 +86,13 @@ class NeighbourHead(nn.Module):
             "link": self.link,
         }
 
-    def remember(self, features_ND: Array, targets: Array, *, groups_N: Array | None = None) -> None:
-        """Take the examples in. `groups_N`, which is not saved, keeps examples from answering for their own group."""
+    def remember(self, features_ND: Array, targets: Array) -> None:
+        """Take the examples in."""
         mean_D = features_ND.mean(0, dtype=np.float64).astype(np.float32)
         self.mean.copy_(torch.from_numpy(mean_D))
         self.directions.copy_(torch.from_numpy(directions(features_ND, mean_D)))
         self.targets.copy_(torch.from_numpy(targets))
         self.usual.copy_(torch.from_numpy(usual(targets, self.out_features)))
-        self.groups = groups_N
 
     def forward(self, features_BD: Tensor) -> Tensor:
         """Logits (B, K)."""
@@ -99,7 +100,7 @@ class NeighbourHead(nn.Module):
         return torch.from_numpy(logits_BK).to(features_BD.device)
 
     def answer(self, features_BD: Array, groups_B: Array | None = None) -> Array:
-        """Logits (B × K, float32); examples of one's own group in `groups_B` have no vote."""
+        """Logits (B × K, float32); examples of one's own group in `groups_B`, a number of `groups`, have no vote."""
         asked_BD = directions(features_BD, self.mean.cpu().numpy())
         known_ND = self.directions.cpu().numpy()
         found = nearest(asked_BD, known_ND, SPARE * self.k, asked_Q=groups_B, known_N=self.groups)

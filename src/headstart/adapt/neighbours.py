@@ -23,6 +23,8 @@ from headstart.solvers import directions, nearest
 NEIGHBOURS = (1, 3, 5, 10, 20, 50)
 TEMPERATURES = (0.02, 0.05, 0.1, 0.3)
 """What is tried: how many vote, and over which difference of cosines a vote loses two thirds of its weight."""
+NO_GROUP = -1
+"""Of an example that is new: anyone may vote on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +94,14 @@ class Neighbours:
             found["votes_temperature"],
             bench.task.kind,
         )
-        head.remember(features_ND, seen.targets, groups_N=bench.groups[seen.rows])
+        head.remember(features_ND, seen.targets)
+        head.rows, head.groups = seen.rows, bench.groups[seen.rows]
         return Network(bench.backbone(spec.backbone), len(bench.classes), head=head).eval()
 
     def logits(self, network: Network, spec: Spec, bench: Workbench, rows: np.ndarray) -> np.ndarray:
-        """The votes on stored features; an example has no vote on itself or its near-duplicates."""
-        logits_NK: np.ndarray = network.head.answer(bench.features(spec.backbone).take(rows), bench.groups[rows])
+        """The votes on stored features; an example that is remembered has no vote on itself or its near-duplicates."""
+        groups_N = np.where(np.isin(rows, network.head.rows), bench.groups[rows], NO_GROUP)
+        logits_NK: np.ndarray = network.head.answer(bench.features(spec.backbone).take(rows), groups_N)
         return logits_NK
 
     def _draw(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds) -> Drawn:

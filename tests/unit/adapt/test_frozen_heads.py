@@ -116,6 +116,14 @@ def test_an_example_is_no_neighbour_of_itself_or_its_like(tmp_path):
     assert np.isfinite(logits(ROWS)).all()
 
 
+def test_a_new_example_is_answered_as_the_shipped_model_answers_it(tmp_path):
+    bench = _bench(tmp_path)
+    bench.groups[:] = np.arange(96) % 32  # the new ones have kin among the remembered
+    _, network, logits = _solved(bench, "knn")
+    np.testing.assert_array_equal(logits(TEST), network.answer(bench.features("tiny").take(TEST)))
+    assert not np.array_equal(logits(ROWS), network.answer(bench.features("tiny").take(ROWS)))
+
+
 def test_labels_by_the_handful_are_voted_on_too(tmp_path):
     bench = _bench(tmp_path)
     bench.task, bench.metric = TASKS["multi"], TASKS["multi"].default_metric
