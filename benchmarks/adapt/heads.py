@@ -22,7 +22,7 @@ import numpy as np
 from scipy.special import softmax
 
 from headstart.adapt.drawn import draw
-from headstart.adapt.stages import Reading, ScaledStages
+from headstart.adapt.stages import Reading, ScaledStages, chosen
 from headstart.adapt.strategies import STRATEGIES
 from headstart.adapt.trial import Spec
 from headstart.adapt.workbench import Workbench
@@ -67,28 +67,26 @@ def main() -> None:
     parser.add_argument("--lasso", action="store_true", help="the two ways to select columns alone")
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--models", nargs="+", default=(MODEL, "starter:natural"), help="folders in WEIGHTS, or names")
-    chosen = parser.parse_args()
-    everything = not (chosen.speed or chosen.accuracy or chosen.lasso)
-    if chosen.lasso or everything:
-        for name in chosen.sets:
-            print(
-                selections(chosen.data / name / f"{name}.zip", load_backbone(str(chosen.weights / MODEL))), flush=True
-            )
-    if chosen.speed or everything:
-        tf2 = str(chosen.weights / MODEL)
+    given = parser.parse_args()
+    everything = not (given.speed or given.accuracy or given.lasso)
+    if given.lasso or everything:
+        for name in given.sets:
+            print(selections(given.data / name / f"{name}.zip", load_backbone(str(given.weights / MODEL))), flush=True)
+    if given.speed or everything:
+        tf2 = str(given.weights / MODEL)
         for source, model, each in (
-            (chosen.data / "hymenoptera" / "hymenoptera.zip", tf2, None),
-            (chosen.data / "sign_digits" / "sign_digits.zip", tf2, None),
-            (chosen.data / "trec6" / "train.csv", "minilm", PER_CLASS),
+            (given.data / "hymenoptera" / "hymenoptera.zip", tf2, None),
+            (given.data / "sign_digits" / "sign_digits.zip", tf2, None),
+            (given.data / "trec6" / "train.csv", "minilm", PER_CLASS),
         ):
             print(speed(source, load_backbone(model), each), flush=True)
-    if chosen.accuracy or everything:
+    if given.accuracy or everything:
         print(f"test accuracy, then log loss, of {', '.join(HEADS)} (the fifth as the search decides between two)")
-        for model in chosen.models:
-            folder = chosen.weights / model
+        for model in given.models:
+            folder = given.weights / model
             backbone, every = load_backbone(str(folder) if folder.is_dir() else model), []
-            for name in chosen.sets:
-                told, figures = accuracy(chosen.data / name / f"{name}.zip", backbone)
+            for name in given.sets:
+                told, figures = accuracy(given.data / name / f"{name}.zip", backbone)
                 print(told, flush=True)
                 every.append(figures)
             print(f"mean of {len(every)}, {backbone.card.name}: {line(np.mean(every, axis=0))}", flush=True)
@@ -190,17 +188,19 @@ def accuracy(source: Path, backbone: Backbone) -> tuple[str, np.ndarray]:
         stages = staged(found)
         tried = {reading: stages.tried(reading) for reading in STRATEGIES["stages"].readings(stages.names)}
         single, several = ([one for one in tried if (len(one.stages) == 1) == alone] for alone in (True, False))
-        chosen = [min(some, key=lambda one: tried[one].loss) for some in (single, several, tried)]
-        told = [test(found, "stages", stages.solved(reading, tried[reading].C)) for reading in chosen]
+        best = [min(some, key=lambda one: tried[one].loss) for some in (single, several)]
         _, probe = validated(found, "probe")
-        deeper = tried[chosen[-1]].held_out_logits_NK[probe.rows]
-        wins = found.bench.judge(probe.rows).prefers(deeper, probe.logits)
+        judge = found.bench.judge(probe.rows)
+        logits = {one: tried[one].held_out_logits_NK[probe.rows] for one in tried}
+        best.append(chosen(tried, logits, judge, Reading(stages.names[-1:])))
+        told = [test(found, "stages", stages.solved(reading, tried[reading].C)) for reading in best]
+        wins = best[-1].stages != stages.names[-1:] and judge.prefers(logits[best[-1]], probe.logits)
         told.insert(0, refitted(found, "probe"))
         told += [told[-1] if wins else told[0], refitted(found, "knn")]
     figures = np.array(told).T
-    several_said = f"{len(chosen[1].stages)} stages, share {chosen[1].share:g}"
+    several_said = f"{len(best[1].stages)} stages, share {best[1].share:g}"
     return (
-        f"{source.stem}, {found.name}: {line(figures)} (best {chosen[0].stages[0]}; several: {several_said})",
+        f"{source.stem}, {found.name}: {line(figures)} (best {best[0].stages[0]}; several: {several_said})",
         figures,
     )
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from headstart.adapt.drawn import MOST_NUMBERS, Drawn, draw
+from headstart.adapt.frozen import Probe
+from headstart.adapt.judge import Judge
 from headstart.adapt.network import Network
 from headstart.adapt.probe import folds_or_own
 from headstart.adapt.trial import Role, Spec, Validated
@@ -33,6 +35,7 @@ SHARES = (1.0, 0.5, 0.2)
 """Which shares of all features are tried, the most relevant ones."""
 
 
+PROBE = Probe()
 COARSE_CS = DEFAULT_CS[::2]
 """The path of regularisation: a factor of ten from one to the next tells readings apart."""
 
@@ -51,6 +54,7 @@ class SeveralStages:
 
     Candidates are each stage of the later half, that half together, and the most relevant shares of the features of all; which is
     best, and at which regularisation, cross-validation says. What is relevant is found anew on the training part of each fold.
+    Where the best of them is better than the last stage by luck alone, the last stage it is.
     Source: Evci et al. 2022 (Head2Toe).
     """
 
@@ -85,16 +89,18 @@ class SeveralStages:
         return {}
 
     def validate(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Validated:
-        """Out-of-fold logits at the best reading and regularisation."""
+        """Out-of-fold logits at the best reading and regularisation; a probe's own where that is the last stage."""
         stages = ScaledStages(bench.staged(spec.backbone), self._draw(spec, bench, rows, folds), len(bench.classes))
         tried = {reading: stages.tried(reading) for reading in dict.fromkeys(self.readings(stages.names))}
-        best = min(tried, key=lambda reading: tried[reading].loss)
         held_out = np.unique(np.concatenate([out for _, out in stages.seen.folds]))
-        return Validated(
-            stages.seen.rows[held_out],
-            tried[best].held_out_logits_NK[held_out].astype(np.float32),
-            {"from_stage": best.stages[0], "to_stage": best.stages[-1], "share": best.share, "C": tried[best].C},
-        )
+        logits = {one: tried[one].held_out_logits_NK[held_out].astype(np.float32) for one in tried}
+        last = Reading(stages.names[-1:])
+        best = chosen(tried, logits, bench.judge(stages.seen.rows[held_out]), last)
+        found = {"from_stage": best.stages[0], "to_stage": best.stages[-1], "share": best.share}
+        if best == last:
+            probe = PROBE.validate(spec, bench, rows, folds, seed=seed)
+            return Validated(probe.rows, probe.logits, {**found, **probe.found})
+        return Validated(stages.seen.rows[held_out], logits[best], {**found, "C": tried[best].C})
 
     def readings(self, names: tuple[str, ...]) -> Sequence[Reading]:
         """What is tried of the stages with these names."""
@@ -109,15 +115,18 @@ class SeveralStages:
         self, spec: Spec, found: Mapping[str, Any], bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int
     ) -> Network:
         """The head on what validation chose, its columns found anew on all rows."""
+        if found["from_stage"] == bench.staged(spec.backbone).stages[-1][0]:
+            return PROBE.refit(spec, found, bench, rows, folds, seed=seed)
         stages = ScaledStages(bench.staged(spec.backbone), self._draw(spec, bench, rows, folds), len(bench.classes))
         first, last = stages.names.index(found["from_stage"]), stages.names.index(found["to_stage"])
         return stages.solved(Reading(stages.names[first : last + 1], found["share"]), found["C"])
 
     def logits(self, network: Network, spec: Spec, bench: Workbench, rows: np.ndarray) -> np.ndarray:
         """Stored features times the head, a block of examples at a time."""
+        if network.reads is None:
+            return PROBE.logits(network, spec, bench, rows)
         staged = bench.staged(spec.backbone)
-        reads = network.reads or staged.kept[-1:]
-        read = np.isin(np.repeat(staged.kept, [width for _, width in staged.stages]), reads)
+        read = np.isin(np.repeat(staged.kept, [width for _, width in staged.stages]), network.reads)
         blocks = [rows[start : start + ONE_PASS] for start in range(0, len(rows), ONE_PASS)]
         parts = [network.answer(np.ascontiguousarray(staged.take(block)[:, read])) for block in blocks]
         return np.concatenate(parts) if parts else np.empty((0, len(bench.classes)), np.float32)
@@ -131,6 +140,16 @@ class SeveralStages:
                 Said(f"{self.name} looks at {len(seen.rows):,} of {len(rows):,} examples: more do not fit into memory.")
             )
         return seen
+
+
+def chosen(
+    tried: Mapping[Reading, Tried], logits: Mapping[Reading, np.ndarray], judge: Judge, last: Reading
+) -> Reading:
+    """The reading with the least log loss, where it is better than the last stage alone by more than the best of so many would be
+    by luck; else the last stage.
+    """
+    best = min(tried, key=lambda reading: tried[reading].loss)
+    return best if judge.prefers(logits[best], logits[last], tried=len(tried)) else last
 
 
 class ScaledStages:

@@ -70,6 +70,18 @@ def test_it_reads_an_earlier_stage_where_the_last_one_forgot(tmp_path):
     )
 
 
+def test_where_the_last_stage_says_all_it_is_the_probe_and_wins_nothing(tmp_path):
+    bench = _bench(tmp_path)
+    bench.targets[:] = np.random.default_rng(1).integers(0, 4, 96)  # no stage knows more than another
+    probe, plain, _ = _solved(bench, "probe")
+    seen, network, _ = _solved(bench, "stages")
+    assert seen.found["from_stage"] == "body"
+    np.testing.assert_array_equal(seen.logits, probe.logits)
+    assert not bench.judge(seen.rows).prefers(seen.logits, probe.logits)
+    for one, other in zip(network.head_arrays(), plain.head_arrays(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_what_is_held_out_has_no_say_in_its_own_answer(tmp_path):
     bench, folds = _bench(tmp_path), folds_of(64)
     told = []
@@ -99,6 +111,7 @@ def test_more_examples_than_fit_are_drawn_evenly_and_said(tmp_path, monkeypatch,
     bench = _bench(tmp_path)
     bench.listener = lambda event: told.append(str(event))
     monkeypatch.setattr("headstart.adapt.stages.MOST_NUMBERS", 32 * 20)  # 32 examples of all stages
+    monkeypatch.setattr("headstart.adapt.stages.chosen", lambda *given: Reading(("stem", "norm", "body"), 0.2))
     monkeypatch.setattr("headstart.adapt.neighbours.MOST_NUMBERS", 32 * 8)
     seen, _, logits = _solved(bench, name)
     assert len(seen.rows) == 32
