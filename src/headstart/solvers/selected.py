@@ -33,7 +33,7 @@ def relevance(features_ND: Array, labels: Array, *, classes: int | None = None) 
     """How much each column says beside the others (D, 0 or more): the length of its row of weights in a ridge fit.
 
     Columns count in the size that they come in; see `group_scales`. The penalty is the one with the least leave-one-out error.
-    Stands in for the row lengths of a group lasso (Evci et al. 2022, section 3.2): as good here, and exact in one decomposition.
+    Stands in for the row lengths of a group lasso (Evci et al. 2022, section 3.2), exact and in one decomposition.
     """
     checked = check_labels(labels, classes)
     columns_NK = checked.values if checked.several else one_hot(checked.values, checked.classes)
