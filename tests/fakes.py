@@ -121,8 +121,9 @@ def folds_of(count: int, k: int = 4) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(rows[rows // 4 % k != fold], rows[rows // 4 % k == fold]) for fold in range(k)]
 
 
-def proposed(strategy: Strategy, bench: Workbench, rows: np.ndarray, backbone: str = "tiny") -> dict[str, Any]:
-    """Complete settings for the first of a strategy's portfolio, had it all the time."""
-    proposal = strategy.propose(strategy.portfolio[0], bench, backbone, rows, seconds=None, effort=Effort.FIRST)
-    assert proposal is not None
-    return dict(proposal.settings)
+def proposed(
+    strategy: Strategy, bench: Workbench, rows: np.ndarray, *, seconds: float | None = None
+) -> dict[str, Any] | None:
+    """Complete settings for the first of a strategy's portfolio in so much time; None where that is too little."""
+    proposal = strategy.propose(strategy.portfolio[0], bench, "tiny", rows, seconds=seconds, effort=Effort.FIRST)
+    return None if proposal is None else dict(proposal.settings)
