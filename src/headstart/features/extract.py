@@ -14,8 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from headstart.events import Listener, Progress, silent
-from headstart.features.batches import Decode, by_cost, prepared, to_device
-from headstart.features.store import Features, FeatureWriter
+from headstart.features.batches import Decode
+from headstart.features.passes import Timer, passes
+from headstart.features.store import ROWS_PER_SHARD, Features, close, is_shard, write_shard
+from headstart.features.way import Way, plain
 from headstart.files import sha256_text
 from headstart.models.backbone import Backbone
 from headstart.runtime import Placement
@@ -32,40 +34,76 @@ def extract(
     folder: Path,
     stages: Sequence[int] | None = None,
     listener: Listener = silent,
+    way: Way | None = None,
 ) -> Features:
     """The pooled features (N × D, float32) of `items`, in their order, kept in `folder`.
 
     With `stages` those of the stages with these numbers stand side by side, D being the sum of their widths; they come from
-    the same pass. What is already whole in `folder` is read instead of computed. Memory holds one chunk of
-    examples at a time.
+    the same pass. What is already whole in `folder` is read instead of computed, shard by shard: an extraction that was
+    killed goes on. Memory holds a shard or two at a time.
     """
     known = Features.open(folder)
     if known is not None and len(known) == len(items):
         return known
-    writer = FeatureWriter(folder, width=_width(backbone, stages))
-    began, done, timer = time.monotonic(), 0, Timer()
+    counts = tuple(min(ROWS_PER_SHARD, len(items) - start) for start in range(0, len(items), ROWS_PER_SHARD))
+    width = _width(backbone, stages)
+    shards = [
+        Shard(Features.shard_path(folder, number), items[number * ROWS_PER_SHARD :][:count])
+        for number, count in enumerate(counts)
+    ]
+    missing = [shard for shard in shards if not is_shard(shard.path, len(shard.items), width)]
+    extract_shards(
+        missing, backbone, decode=decode, placement=placement, stages=stages, listener=listener, way=way,
+        before=len(items) - sum(len(shard.items) for shard in missing),
+    )  # fmt: skip
+    return close(folder, counts, width)
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Some items, and the file that their features go to."""
+
+    path: Path
+    items: Sequence[Any]
+
+
+def extract_shards(
+    shards: Sequence[Shard],
+    backbone: Backbone,
+    *,
+    decode: Decode,
+    placement: Placement,
+    stages: Sequence[int] | None = None,
+    listener: Listener = silent,
+    way: Way | None = None,
+    before: int = 0,
+) -> None:
+    """Compute the features of each shard and write them to its file; each is a function of its own items alone.
+
+    This is what another process can be given a share of: all its arguments can be pickled if the backbone can. `before`
+    examples, for the listener's sake, were done before.
+    """
+    if not shards:
+        return
+    total, done = before + sum(len(shard.items) for shard in shards), before
+    began, timer = time.monotonic(), Timer()
     what = f"features of {backbone.card.name}"
-    listener(Progress(what, 0, len(items)))
-    for chunk_ND in feature_chunks(items, backbone, decode=decode, placement=placement, stages=stages, timer=timer):
-        writer.add(chunk_ND)
-        done += len(chunk_ND)
-        left = (time.monotonic() - began) / done * (len(items) - done)
-        listener(Progress(what, done, len(items), left))
-    return writer.close(seconds=time.monotonic() - began, network_s=timer.seconds)
+    listener(Progress(what, done, total))
 
+    def tick(count: int) -> None:
+        nonlocal done
+        done += count
+        listener(Progress(what, done, total, (time.monotonic() - began) / (done - before) * (total - done)))
 
-@dataclass(slots=True)
-class Timer:
-    """Seconds spent in its `with` blocks so far."""
-
-    seconds: float = 0.0
-    _began: float = 0.0
-
-    def __enter__(self) -> None:
-        self._began = time.perf_counter()
-
-    def __exit__(self, *error: object) -> None:
-        self.seconds += time.perf_counter() - self._began
+    found = passes(
+        [shard.items for shard in shards], for_inference(backbone, placement), decode=decode, placement=placement,
+        way=way or plain(placement), stages=stages, timer=timer, tick=tick,
+    )  # fmt: skip
+    told_s, told_network_s = began, 0.0
+    for shard, features_ND in zip(shards, found, strict=True):
+        now, network_s = time.monotonic(), timer.network_s
+        write_shard(shard.path, features_ND, seconds=now - told_s, network_s=network_s - told_network_s)
+        told_s, told_network_s = now, network_s
 
 
 def feature_chunks(
@@ -75,22 +113,17 @@ def feature_chunks(
     decode: Decode,
     placement: Placement,
     stages: Sequence[int] | None = None,
-    timer: Timer | None = None,
+    refused: dict[int, str] | None = None,
 ) -> Iterator[np.ndarray]:
     """Yield features (n × D, float32) chunk by chunk, in the order of `items`; `stages` as for `extract`.
 
-    `timer` counts the passes through the network alone: reading and decoding come before, not beside them.
+    An item that cannot be decoded raises DataError, or is noted in `refused` by its position and has a row of NaN.
     """
-    network, timer = for_inference(backbone, placement), timer or Timer()
-    for chunk in prepared(items, decode, backbone.preprocess, threads=placement.threads):
-        features_ND = np.empty((len(chunk), _width(backbone, stages)), dtype=np.float32)
-        for rows in by_cost([backbone.preprocess.cost(example) for example in chunk]):
-            inputs = backbone.preprocess.collate([chunk[row] for row in rows])
-            with timer, torch.inference_mode():
-                moved = to_device(inputs, placement.torch_device)
-                parts = [network(moved)] if stages is None else network.stage_features(moved, stages)
-                features_ND[rows] = torch.cat([part.float() for part in parts], 1).cpu().numpy()
-        yield features_ND
+    parts = (items[start : start + ROWS_PER_SHARD] for start in range(0, len(items), ROWS_PER_SHARD))
+    return passes(
+        parts, for_inference(backbone, placement), decode=decode, placement=placement, way=plain(placement), stages=stages,
+        refused=refused,
+    )  # fmt: skip
 
 
 def _width(backbone: Backbone, stages: Sequence[int] | None) -> int:
@@ -115,11 +148,21 @@ def for_inference(backbone: Network, placement: Placement) -> Network:
     return network
 
 
-def address(backbone: Backbone, fingerprint: str, placement: Placement, *, stages: Sequence[int] | None = None) -> str:
-    """The content address of a backbone's features for the data with this fingerprint."""
+def address(
+    backbone: Backbone,
+    fingerprint: str,
+    placement: Placement,
+    *,
+    stages: Sequence[int] | None = None,
+    way: Way | None = None,
+) -> str:
+    """The content address of a backbone's features for the data with this fingerprint.
+
+    Ways of passing differ by rounding, which a later choice among trials may hang on: each has addresses of its own.
+    """
     names = [backbone.stages[number].name for number in stages or ()]
     known = (weights_hash(backbone), repr(backbone.preprocess.to_dict()), fingerprint, str(placement.low))
-    return sha256_text(*known, *names)
+    return sha256_text(*known, *names, repr((way or plain(placement)).to_dict()))
 
 
 def weights_hash(module: nn.Module) -> str:
