@@ -18,6 +18,7 @@ from headstart.features.batches import Decode, to_device
 from headstart.features.extract import address, extract, for_inference, weights_hash
 from headstart.features.staged import Staged
 from headstart.features.store import AnyFeatures, InMemory
+from headstart.features.tuning import Chooser, Job, fixed
 from headstart.files import sha256_text
 from headstart.models.backbone import Backbone, Inputs
 from headstart.models.resume import Resumed
@@ -40,6 +41,7 @@ class Workbench:
 
     `contents` holds a hash of each item. `targets` are encoded by `task`; rows of locked test examples hold no label (-1, or zeros for several labels)
     and are never in the rows of a trial. `groups` are what must stay on one side of every split.
+    `choose_way` says how features are extracted.
     """
 
     items: Sequence[Any]
@@ -56,6 +58,7 @@ class Workbench:
     seed: int
     backbones: dict[str, Backbone]
     listener: Listener = silent
+    choose_way: Chooser = fixed
     _staged: dict[str, Staged] = field(default_factory=dict)
     _twins: dict[str, Backbone] = field(default_factory=dict)
     _features: dict[str, AnyFeatures] = field(default_factory=dict)
@@ -90,6 +93,7 @@ class Workbench:
                 placement=self.placement,
                 cache=self.cache,
                 listener=self.listener,
+                choose=self.choose_way,
             )
         return self._staged[name]
 
@@ -106,13 +110,16 @@ class Workbench:
             self._staged[name].take(every)
             return InMemory(self._staged[name].last(every))
         backbone = self.backbone(name, random=random)
+        key = sha256_text(name, self.fingerprint, str(random))
+        way = self.choose_way(Job(key, self.items, backbone, self.decode, self.placement))
         return extract(
             self.items,
             backbone,
             decode=self.decode,
             placement=self.placement,
-            folder=self.cache / "features" / address(backbone, self.fingerprint, self.placement),
+            folder=self.cache / "features" / address(backbone, self.fingerprint, self.placement, way=way),
             listener=self.listener,
+            way=way,
         )
 
     def prepared(self, name: str) -> PreparedExamples:

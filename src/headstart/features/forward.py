@@ -77,7 +77,7 @@ class Captured:
 
     def _capture(self, inputs: Tensor) -> tuple[Any, Tensor, Tensor]:
         given = inputs.clone()
-        beside = torch.cuda.Stream()
+        beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         beside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(beside):  # libraries choose and allocate in their first passes, which no graph may hold
             for _ in range(3):
@@ -102,7 +102,7 @@ def compiled(network: Backbone, stages: Sequence[int] | None, count: int) -> lis
     # It says at every import that there is no CUDA, which nobody asked for.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     step = Pass(network, None) if stages is None else Watched(_as_image(network), stages)
-    options = {"freezing": True, "cpp.threads": torch.get_num_threads()}
+    options: dict[str, Any] = {"freezing": True, "cpp.threads": torch.get_num_threads()}
     done: Forward = torch.compile(step, dynamic=False, options=options)
     return [done] * count
 

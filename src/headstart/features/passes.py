@@ -156,7 +156,7 @@ class _Work:
             if first == len(items):
                 yield np.arange(len(items)), lambda: [None] * len(items)
                 return
-        known = {row: None for row in range(first)} | {first: example}
+        known: dict[int, Any] = dict.fromkeys(range(first)) | {first: example}
 
         def ready(row: int) -> Any:
             return known[row] if row in known else self._ready(items[row], start + row)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -68,12 +69,12 @@ class Features:
         """The rows at `indices`, in that order, as one array (n × D)."""
         wanted = np.asarray(indices, dtype=np.int64)
         out_ND = np.empty((len(wanted), self.width), dtype=np.float32)
-        start = 0
-        for number, count in enumerate(self.rows):
-            here = np.flatnonzero((wanted >= start) & (wanted < start + count))
+        order, starts = np.argsort(wanted, kind="stable"), np.cumsum([0, *self.rows])
+        cuts = np.searchsorted(wanted[order], starts)
+        for number, (first, last) in enumerate(pairwise(cuts)):
+            here = order[first:last]
             if len(here):
-                out_ND[here] = self._shard(number)[wanted[here] - start]
-            start += count
+                out_ND[here] = self._shard(number)[wanted[here] - starts[number]]
         return out_ND
 
     def _shard(self, number: int) -> np.ndarray:
