@@ -47,7 +47,8 @@ class Watched(nn.Module):
         """The network is this pass's own from now on."""
         super().__init__()
         self.network, self._before = network, [number for number in stages if number < len(network.stages) - 1]
-        self._seen = network.watched(stages).__enter__()
+        self._watching = network.watched(stages)  # kept: thrown away, it would take its hooks down
+        self._seen = self._watching.__enter__()
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Features (B, D, float32)."""
