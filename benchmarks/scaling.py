@@ -5,8 +5,9 @@
 Pictures of 16 × 16 pixels, smooth as photographs are, and short texts are drawn on the fly, each from its own seed; about one in fifty nearly repeats
 an earlier one. Each size runs in a process of its own, so that its peak memory is its own. Phases: the audit with its search for
 near-duplicates, the split, extraction (a backbone of two convolutions for pictures, hashed words for texts: what surrounds the network is
-measured, not the network), nearest neighbours, the probe, and prediction. The exponent is the slope of log time over
-log size by least squares.
+measured, not the network), nearest neighbours, the probe, and prediction. Told are seconds of processor time, all threads
+together, which other work on the machine hardly disturbs, and peak memory in MiB; the exponent is the slope of the logarithm of either over that of
+the size, by least squares.
 """
 
 from __future__ import annotations
@@ -108,9 +109,8 @@ class Drawn(Sequence[Any]):
 
 
 def measured(kind: str, count: int) -> dict[str, float]:
-    """Seconds of each phase for so many examples, and the peak memory in MiB."""
-    import torch
-
+    """Processor seconds of each phase for so many examples, and the peak memory in MiB."""
+    from headstart.adapt.probe import features_source
     from headstart.data.audit import audit
     from headstart.data.dataset import Dataset
     from headstart.data.modality import MODALITIES
@@ -133,9 +133,9 @@ def measured(kind: str, count: int) -> dict[str, float]:
 
     @contextmanager
     def phase(name: str) -> Iterator[None]:
-        began = time.perf_counter()
+        began = time.process_time()
         yield
-        spent[name] = time.perf_counter() - began
+        spent[name] = time.process_time() - began
 
     with tempfile.TemporaryDirectory() as folder:
         with phase("audit"):
@@ -150,8 +150,6 @@ def measured(kind: str, count: int) -> dict[str, float]:
             knn_loo(features.chunks, labels)
         rows = np.array(parts.train)
         folds = inner_folds(labels[rows], np.array(parts.groups)[rows], k=4, seed=0)
-        from headstart.adapt.probe import features_source
-
         with phase("probe"):
             probe = cross_validated_probe(features_source(features, rows), labels[rows], folds=folds, classes=CLASSES)
         with phase("prediction"):
@@ -160,7 +158,6 @@ def measured(kind: str, count: int) -> dict[str, float]:
             for features_nD in features.chunks():
                 right += int((probe.logits(features_nD).argmax(1) == labels[start : start + len(features_nD)]).sum())
                 start += len(features_nD)
-    del torch
     return {**spent, "memory": peak_memory_mib(), "right": right / count}
 
 

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from threading import Lock
 from typing import Any
 
 import torch
@@ -90,6 +91,27 @@ class Captured:
         return graph, given, answer_BD
 
 
+class Compiled:
+    """A pass compiled at its first batch for that batch's shape; other threads wait meanwhile."""
+
+    def __init__(self, step: nn.Module) -> None:
+        """Compile `step`, whose weights must not change any more, for as many cores as the calling thread has."""
+        self._step: Forward = torch.compile(step, dynamic=False)
+        self._settings: dict[str, Any] = {"freezing": True, "cpp.threads": torch.get_num_threads()}
+        self._lock, self._is_ready = Lock(), False
+
+    def __call__(self, inputs: Inputs) -> Tensor:
+        """Features (B, D, float32)."""
+        if self._is_ready:
+            return self._step(inputs)
+        from torch._inductor import config
+
+        with self._lock, config.patch(self._settings):  # the tracer, too, asks there whether weights are frozen
+            features_BD = self._step(inputs)
+            self._is_ready = True
+        return features_BD
+
+
 def eager(network: Backbone, stages: Sequence[int] | None, count: int) -> list[Forward]:
     """`count` passes that share the network's weights, one for each stream."""
     return [Pass(network if number == 0 else sharing(network), stages) for number in range(count)]
@@ -103,9 +125,7 @@ def compiled(network: Backbone, stages: Sequence[int] | None, count: int) -> lis
     # It says at every import that there is no CUDA, which nobody asked for.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     step = Pass(network, None) if stages is None else Watched(_as_image(network), stages)
-    options: dict[str, Any] = {"freezing": True, "cpp.threads": torch.get_num_threads()}
-    done: Forward = torch.compile(step, dynamic=False, options=options)
-    return [done] * count
+    return [Compiled(step)] * count
 
 
 def captured(network: Backbone, stages: Sequence[int] | None, count: int) -> list[Forward]:

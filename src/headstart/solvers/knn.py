@@ -7,7 +7,7 @@ import numpy as np
 from headstart.errors import DataError
 from headstart.solvers.arrays import Array, Chunks, blocks, check_labels, gather, one_hot
 
-BLOCK_NUMBERS = 1 << 24  # similarities held at a time: 128 MiB
+BLOCK_NUMBERS = 1 << 22  # similarities held at a time: 32 MiB, and a few times as much on the way to weights
 MOST_REFERENCES = 8192
 """Of more examples, so many drawn at random are looked at as neighbours: comparing all with all grows with the square."""
 

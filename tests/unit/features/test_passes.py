@@ -151,13 +151,20 @@ def test_a_compiler_can_follow_a_watched_pass(tmp_path):
 def test_compiling_freezes_and_keeps_what_it_makes_in_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv(forward.COMPILER_CACHE, raising=False)
-    asked = {}
-    monkeypatch.setattr(torch, "compile", lambda step, **options: asked.update(options) or step)
+    seen = []
+
+    def play(step, *, dynamic):
+        assert dynamic is False
+        config = torch._inductor.config
+        return lambda inputs: seen.append((config.freezing, config.cpp.threads)) or step(inputs)
+
+    monkeypatch.setattr(torch, "compile", play)
     backbone = load_backbone(timm_folder(tmp_path / "model"))
-    passes_made = FORWARDS["compiled"].build(backbone, None, 3)
-    assert passes_made[0] is passes_made[2]
-    assert asked["options"]["freezing"]
-    assert asked["dynamic"] is False
+    pictures = [picture.resize((32, 32)) for picture in stripes(12)[0]]
+    (whole,) = found([pictures], backbone, Way("compiled", batch=4, streams=2))
+    np.testing.assert_allclose(whole, direct(backbone, pictures), atol=1e-5)
+    assert seen[0] == (True, 1)
+    assert not torch._inductor.config.freezing
     assert forward.os.environ.pop(forward.COMPILER_CACHE) == str(tmp_path / "cache" / "compiled")
 
 
