@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,16 +46,15 @@ def extract(
     known = Features.open(folder)
     if known is not None and len(known) == len(items):
         return known
-    counts = tuple(min(ROWS_PER_SHARD, len(items) - start) for start in range(0, len(items), ROWS_PER_SHARD))
-    width = _width(backbone, stages)
-    shards = [
-        Shard(Features.shard_path(folder, number), items[number * ROWS_PER_SHARD :][:count])
-        for number, count in enumerate(counts)
-    ]
-    missing = [shard for shard in shards if not is_shard(shard.path, len(shard.items), width)]
+    starts = range(0, len(items), ROWS_PER_SHARD)
+    counts = [min(ROWS_PER_SHARD, len(items) - start) for start in starts]
+    paths, width = [Features.shard_path(folder, number) for number in range(len(counts))], _width(backbone, stages)
+    missing = [number for number, path in enumerate(paths) if not is_shard(path, counts[number], width)]
+    # Sliced as they are asked for: examples may be made only then.
+    shards = (Shard(paths[number], items[starts[number] : starts[number] + counts[number]]) for number in missing)
     extract_shards(
-        missing, backbone, decode=decode, placement=placement, stages=stages, listener=listener, way=way,
-        before=len(items) - sum(len(shard.items) for shard in missing),
+        shards, backbone, decode=decode, placement=placement, stages=stages, listener=listener, way=way,
+        count=sum(counts[number] for number in missing), total=len(items),
     )  # fmt: skip
     return close(folder, counts, width)
 
@@ -68,7 +68,7 @@ class Shard:
 
 
 def extract_shards(
-    shards: Sequence[Shard],
+    shards: Iterable[Shard],
     backbone: Backbone,
     *,
     decode: Decode,
@@ -76,33 +76,41 @@ def extract_shards(
     stages: Sequence[int] | None = None,
     listener: Listener = silent,
     way: Way | None = None,
-    before: int = 0,
+    count: int,
+    total: int | None = None,
 ) -> None:
     """Compute the features of each shard and write them to its file; each is a function of its own items alone.
 
-    This is what another process can be given a share of: all its arguments can be pickled if the backbone can. `before`
-    examples, for the listener's sake, were done before.
+    This is what another process can be given a share of: all its arguments can be pickled if the backbone can, and shards are
+    given as a list. They hold `count` examples, for the listener's sake out of `total`, the others being done.
     """
-    if not shards:
+    if not count:
         return
-    total, done = before + sum(len(shard.items) for shard in shards), before
+    total = total or count
+    before = done = total - count
     began, timer = time.monotonic(), Timer()
     what = f"features of {backbone.card.name}"
     listener(Progress(what, done, total))
 
-    def tick(count: int) -> None:
+    def tick(more: int) -> None:
         nonlocal done
-        done += count
+        done += more
         listener(Progress(what, done, total, (time.monotonic() - began) / (done - before) * (total - done)))
 
-    found = passes(
-        [shard.items for shard in shards], for_inference(backbone, placement), decode=decode, placement=placement,
-        way=way or plain(placement), stages=stages, timer=timer, tick=tick,
-    )  # fmt: skip
+    paths: deque[Path] = deque()
+
+    def parts() -> Iterator[Sequence[Any]]:
+        for shard in shards:
+            paths.append(shard.path)
+            yield shard.items
+
     told_s, told_network_s = began, 0.0
-    for shard, features_ND in zip(shards, found, strict=True):
+    for features_ND in passes(
+        parts(), for_inference(backbone, placement), decode=decode, placement=placement,
+        way=way or plain(placement), stages=stages, timer=timer, tick=tick,
+    ):  # fmt: skip
         now, network_s = time.monotonic(), timer.network_s
-        write_shard(shard.path, features_ND, seconds=now - told_s, network_s=network_s - told_network_s)
+        write_shard(paths.popleft(), features_ND, seconds=now - told_s, network_s=network_s - told_network_s)
         told_s, told_network_s = now, network_s
 
 

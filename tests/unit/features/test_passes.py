@@ -242,6 +242,24 @@ def test_a_killed_extraction_goes_on_from_its_whole_shards(tmp_path, monkeypatch
     assert 0 < features.network_s < features.seconds
 
 
+def test_examples_are_asked_for_shard_by_shard(tmp_path, monkeypatch):
+    """A sequence that makes its examples when they are asked for must not make all of them at once, nor any twice."""
+    monkeypatch.setattr("headstart.features.extract.ROWS_PER_SHARD", 4)
+    pictures, _ = stripes(40)
+    made, whole = [], []
+
+    class Lazy(list):
+        def __getitem__(self, at):
+            assert at.stop - at.start <= 4
+            made.extend(range(at.start, at.stop))
+            whole.append(len(list(tmp_path.glob("*.safetensors"))))
+            return pictures[at]
+
+    extract(Lazy(pictures), TinyBackbone(), decode=_as_it_is, placement=CPU, folder=tmp_path)
+    assert made == list(range(40))
+    assert whole[-1] >= 3  # shards were on the disk before the last one was made
+
+
 def test_shards_made_elsewhere_are_the_same_bit_for_bit(tmp_path, monkeypatch):
     monkeypatch.setattr("headstart.features.extract.ROWS_PER_SHARD", 4)
     backbone, (pictures, _) = TinyBackbone(), stripes(10)
@@ -252,7 +270,7 @@ def test_shards_made_elsewhere_are_the_same_bit_for_bit(tmp_path, monkeypatch):
     ]
     for shard in reversed(shards):
         call = pickle.loads(pickle.dumps(([shard], backbone, _as_it_is)))  # as another process would get it
-        extract_shards(call[0], call[1], decode=call[2], placement=CPU)
+        extract_shards(call[0], call[1], decode=call[2], placement=CPU, count=len(shard.items))
 
     def refuse(item):
         raise AssertionError("decoded again")
