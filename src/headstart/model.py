@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from headstart.data.modality import MODALITIES
 from headstart.data.options import Columns
 from headstart.data.read import read, read_inputs
 from headstart.errors import DataError, NothingReadable, OptionError, RunError
-from headstart.features.batches import CHUNK
 from headstart.features.extract import feature_chunks
 from headstart.files import read_json, read_tensors, replacing, write_json, write_tensors
 from headstart.models.backbone import Backbone
@@ -206,32 +204,23 @@ class Model:
             raise DataError(f"{dataset.name}: holds {dataset.modality} examples, this model was made for {wanted}.")
 
     def _probabilities(self, dataset: Dataset) -> tuple[np.ndarray, dict[int, str]]:
-        """Probabilities (N × K), rows of zeros where `errors` has an entry. One chunk is decoded at a time."""
-        decode = MODALITIES[dataset.modality].decode
+        """Probabilities (N × K), rows of zeros where `errors` has an entry. Memory holds a chunk of features at a time."""
         probabilities_NK = np.zeros((len(dataset), len(self.classes)))
         errors: dict[int, str] = {}
-
-        def attempt(item: Any) -> Any:
-            try:
-                return decode(item)
-            except DataError as error:
-                return error
-
-        with ThreadPoolExecutor(self.placement.threads) as pool:
-            for start in range(0, len(dataset), CHUNK):
-                decoded = list(pool.map(attempt, dataset.items[start : start + CHUNK]))
-                errors |= {start + i: str(raw) for i, raw in enumerate(decoded) if isinstance(raw, DataError)}
-                rows = [start + i for i in range(len(decoded)) if start + i not in errors]
-                for features_nD in feature_chunks(
-                    [decoded[row - start] for row in rows],
-                    self.backbone,
-                    decode=_as_is,
-                    placement=self.placement,
-                    stages=self.network.reads,
-                ):
-                    logits_nK = self.network.answer(features_nD)
-                    probabilities_NK[rows] = self.task.probabilities(logits_nK, self.temperature)
-        return probabilities_NK, errors
+        start = 0
+        for features_nD in feature_chunks(
+            dataset.items,
+            self.backbone,
+            decode=MODALITIES[dataset.modality].decode,
+            placement=self.placement,
+            stages=self.network.reads,
+            refused=errors,
+        ):
+            rows = np.array([row for row in range(len(features_nD)) if start + row not in errors], dtype=np.int64)
+            logits_nK = self.network.answer(features_nD[rows])
+            probabilities_NK[start + rows] = self.task.probabilities(logits_nK, self.temperature)
+            start += len(features_nD)
+        return probabilities_NK, dict(sorted(errors.items()))
 
     def _repr_html_(self) -> str:
         """The evidence in short, for notebooks."""
@@ -303,10 +292,6 @@ def _network(backbone: Backbone, config: Mapping[str, Any], classes: int, *, whe
     if network.head.out_features != classes:
         raise RunError(f"{where}: a head for {network.head.out_features} classes, labels.json names {classes}.")
     return network
-
-
-def _as_is(raw: Any) -> Any:
-    return raw
 
 
 def confidence(chances_K: np.ndarray, kind: str) -> float:

@@ -43,6 +43,7 @@ from headstart.data.split import inner_folds
 from headstart.errors import HeadstartError
 from headstart.events import Listener, Said, silent
 from headstart.evidence import Tested, evidence, gather
+from headstart.features.tuning import Chooser, Measured, Noted, fixed
 from headstart.model import Model, load
 from headstart.models.backbone import Backbone
 from headstart.options import Options
@@ -56,7 +57,7 @@ from headstart.run.executors import executing
 from headstart.run.folder import Run
 from headstart.run.interrupt import finishing_early
 from headstart.run.journal import Journal
-from headstart.runtime import Placement, place, seed_everything
+from headstart.runtime import Placement, cache_dir, place, seed_everything
 from headstart.worth import worth
 
 CANDIDATES_TO_PROBE = 2
@@ -147,7 +148,7 @@ def fit(
         material = look_at(dataset, options, run)
         run.hold_to(material.fingerprint)
     with run.phase("rank"):
-        bench, ranking = choose(material, given, options, placement, run)
+        bench, ranking = choose(material, given, options, placement, run, Journal(Path(replay)) if replay else None)
         ahead, told = foresee(material, bench, ranking, options, run)
     with finishing_early(run.clock, run.listener):
         with run.phase("adapt"):
@@ -182,13 +183,14 @@ def look_at(dataset: Dataset, options: Options, run: Run) -> Material:
 
 
 def choose(
-    material: Material, given: Given, options: Options, placement: Placement, run: Run
+    material: Material, given: Given, options: Options, placement: Placement, run: Run, replay: Journal | None = None
 ) -> tuple[Workbench, Ranking]:
     """Load the candidates, extract their features, and order them, for each search on its own rows alone: what an outer split
     tests has no say in what it tries. The orders are noted in the journal.
     """
     backbones, lost = load_candidates(given, material.dataset.modality, offline=options.offline, listener=run.listener)
     bench = workbench_of(material, backbones, placement=placement, seed=options.seed, listener=run.listener)
+    bench.choose_way = way_chooser(options, run, replay)
     clock = Slice(run.clock, RANKING_SHARE * run.clock.seconds_left()) if options.budget_s else run.clock
     learned = known(options.history)
     ranking = rank_candidates(material, bench, learned=learned, clock=clock, listener=run.listener)
@@ -200,6 +202,12 @@ def choose(
             told = {"share": own.share, "prior_sha256": own.prior_sha256}
             run.journal.append("ranking", fold=outer.number, backbones=names, **told)
     return bench, ranking
+
+
+def way_chooser(options: Options, run: Run, replay: Journal | None) -> Chooser:
+    """How features are extracted: measured within a budget, and noted in the journal; the plain way where trials are counted."""
+    measured = Measured(cache_dir(), run.listener)
+    return Noted(measured if options.trials is None else fixed, run.journal, replay, run.listener)
 
 
 def foresee(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
 
 CACHE_VARIABLE, DATA_VARIABLE = "HEADSTART_CACHE", "HEADSTART_DATA"
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
 """The numbers of glibc's <malloc.h>."""
 
 
@@ -79,12 +79,14 @@ def keep_freed_memory() -> None:
     """Let glibc keep up to 2 GiB of freed memory for the next tensor instead of giving it back to the kernel.
 
     Torch asks for every large tensor anew; by default each one is mapped and unmapped, and faulting its pages in again
-    can cost more than the arithmetic, on virtual machines several times more. Nothing happens where there is no glibc.
+    can cost more than the arithmetic, on virtual machines several times more. The heaps that glibc gives to threads cannot
+    be told so; all threads therefore share one. Nothing happens where there is no glibc.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is None:
         return
-    for parameter, value in ((_MMAP_THRESHOLD, 2**30), (_TRIM_THRESHOLD, 2**31 - 1), (_TOP_PAD, 2**26)):
+    settings = ((_ARENA_MAX, 1), (_MMAP_THRESHOLD, 2**30), (_TRIM_THRESHOLD, 2**31 - 1), (_TOP_PAD, 2**26))
+    for parameter, value in settings:
         mallopt(parameter, value)
 
 

@@ -248,6 +248,8 @@ def _point(bench: Workbench, split: Proved, job: _Job, points: Points) -> Point:
     assert job.trial.validated is not None
     strategy = strategy_named(spec.strategy)
     folds = inner_folds(bench.targets[job.rows], bench.groups[job.rows], k=INNER_FOLDS, seed=bench.seed)
+    if not folds:
+        raise ModelError("no class has two independent examples there")
     seed = child_seed(seed_of(bench, spec, split.number), "curve", job.part)
     began = time.monotonic()
     network = strategy.refit(spec, job.trial.validated.found, bench, job.rows, folds, seed=seed)

@@ -40,7 +40,8 @@ def features_source(features: AnyFeatures, rows: np.ndarray) -> Array | Chunks:
     def chunks() -> Iterator[np.ndarray]:
         start = 0
         for shard_ND in features.chunks():
-            here = rows[(rows >= start) & (rows < start + len(shard_ND))] - start
+            first, last = np.searchsorted(rows, (start, start + len(shard_ND)))
+            here = rows[first:last] - start
             if len(here):
                 yield shard_ND[here]
             start += len(shard_ND)

@@ -20,6 +20,8 @@ from headstart.features.batches import Decode, to_device
 from headstart.features.extract import address, extract, for_inference, weights_hash
 from headstart.features.staged import Staged
 from headstart.features.store import AnyFeatures, InMemory
+from headstart.features.tuning import Chooser, Job, fixed
+from headstart.features.way import Way
 from headstart.files import sha256_text
 from headstart.models.backbone import Backbone, Inputs
 from headstart.models.resume import Resumed
@@ -46,6 +48,7 @@ class Workbench:
 
     `contents` holds a hash of each item. `targets` are encoded by `task`; rows of locked test examples hold no label (-1, or zeros for several labels)
     and are never in the rows of a trial. `groups` are what must stay on one side of every split.
+    `choose_way` says how features are extracted.
     """
 
     items: Sequence[Any]
@@ -64,6 +67,9 @@ class Workbench:
     listener: Listener = silent
     heard: list[Said] = field(default_factory=list)
     """In a copy that was sent to another process: what was said there, for whoever sent it."""
+    choose_way: Chooser = fixed
+    ways: dict[str, Way] = field(default_factory=dict)
+    """What `choose_way` said, by job: a copy in another process has to go the same ways."""
     _staged: dict[str, Staged] = field(default_factory=dict)
     _twins: dict[str, Backbone] = field(default_factory=dict)
     _features: dict[str, AnyFeatures] = field(default_factory=dict)
@@ -78,7 +84,7 @@ class Workbench:
 
     def __getstate__(self) -> dict[str, Any]:
         """What is sent to another process: all but what was computed, which it finds in the cache, and who listens here."""
-        kept = ("heard", "listener")
+        kept = ("heard", "listener", "choose_way")
         return {one.name: getattr(self, one.name) for one in fields(self) if one.name[0] != "_" and one.name not in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -146,6 +152,7 @@ class Workbench:
                 placement=self.placement_of(name),
                 cache=self.cache,
                 listener=self.listener,
+                choose=self._way,
             )
         return self._staged[name]
 
@@ -162,14 +169,22 @@ class Workbench:
             self._staged[name].take(every)
             return InMemory(self._staged[name].last(every))
         backbone, placement = self.backbone(name, random=random), self.placement_of(name)
+        key = sha256_text(name, self.fingerprint, str(random))
+        way = self._way(Job(key, self.items, backbone, self.decode, placement))
         return extract(
             self.items,
             backbone,
             decode=self.decode,
             placement=placement,
-            folder=self.cache / "features" / address(backbone, self.fingerprint, placement),
+            folder=self.cache / "features" / address(backbone, self.fingerprint, placement, way=way),
             listener=self.listener,
+            way=way,
         )
+
+    def _way(self, job: Job) -> Way:
+        if job.key not in self.ways:
+            self.ways[job.key] = self.choose_way(job)
+        return self.ways[job.key]
 
     def extraction_s(self, name: str, *, random: bool = False) -> float:
         """Seconds that `features` is expected to take; nothing where they are there, or where nobody measured a pass."""

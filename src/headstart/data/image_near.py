@@ -28,6 +28,7 @@ MEAN_DIFFERENCE = 24.0  # grey levels, of 255
 DIMENSIONS = 12
 BLOCK = 512
 SAMPLE = 4096  # sketches, evenly spaced, that the principal directions are taken from
+NEAREST = 48  # neighbours per picture among the sketches
 LOOKS_PER_PICTURE = 16  # confirmations per picture, the likeliest first
 
 
@@ -35,7 +36,8 @@ def near(sketches_NK: np.ndarray, item_of: Callable[[int], Any]) -> Iterator[tup
     """Yield pairs of rows that show nearly the same picture; enough of them to join every cluster.
 
     Neighbours are searched in the sketches' first principal components, which never lengthen a distance, so that
-    no pair above ALIKE is missed. Memory is that of the sketches and of one block of neighbours.
+    no pair above ALIKE is missed unless NEAREST others look nearer there: without that bound the work would grow with the
+    square where many pictures look alike. Memory is that of the sketches and of one block of neighbours.
     """
     from scipy.spatial import cKDTree
 
@@ -50,10 +52,16 @@ def near(sketches_NK: np.ndarray, item_of: Callable[[int], Any]) -> Iterator[tup
     def fine(row: int) -> tuple[np.ndarray, int]:
         return _fine(item_of(row))
 
+    crowded_N = np.zeros(len(reduced), dtype=bool)
     for start in range(0, len(reduced), BLOCK):
-        for offset, found in enumerate(tree.query_ball_point(reduced[start : start + BLOCK], radius)):
+        block = reduced[start : start + BLOCK]
+        far_nK, near_nK = tree.query(block, k=min(NEAREST + 1, len(reduced)), distance_upper_bound=radius)
+        crowded_N[start : start + len(block)] = np.isfinite(far_nK[:, -1])
+        for offset, (far_K, near_K) in enumerate(zip(far_nK, near_nK, strict=True)):
             row = start + offset
-            others = np.array([other for other in found if other > row], dtype=np.int64)
+            found = near_K[np.isfinite(far_K)]
+            # Each pair once: an earlier row has looked at this one already, unless others crowded it out.
+            others = found[(found > row) | ((found < row) & crowded_N[np.minimum(found, row)])]
             for other in _likeliest(sketches_NK, row, others):
                 if not clusters.together(row, other) and alike(fine(row), fine(other)):
                     clusters.join(row, other)

@@ -92,7 +92,8 @@ def split(dataset: Dataset, audit: Audit, *, seed: int, folds: int = 5, little: 
         unmeasured = _absent(dataset, pool, [row for _, held in dealt for row in held])
         return Splits("nested cross-validation", pool, None, [], dealt, unmeasured, **common)
     train, held_out = dealt[0]
-    given = [row for row in val if row in set(train)]
+    trained = set(train)
+    given = [row for row in val if row in trained]
     return Splits("held out", train, given or None, held_out, [], _absent(dataset, pool, held_out), **common)
 
 

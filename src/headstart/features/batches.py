@@ -37,23 +37,22 @@ def prepared(items: Sequence[Any], decode: Decode, preprocess: Preprocess, *, th
                 run, ahead = map, SMALL_CHUNK  # tokenising a text takes less time than handing it to a thread
 
 
-def by_cost(costs: Sequence[int]) -> list[np.ndarray]:
+def by_cost(costs: Sequence[int], batch: int | None = None) -> list[np.ndarray]:
     """Positions grouped into batches of like cost, longest first, each within the batch's compute.
 
-    Examples of cost 1 (images) make batches of COST_PER_BATCH in their own order; texts are sorted by length so
-    that padding is short.
+    Examples of cost 1 (images) make batches of `batch` (COST_PER_BATCH) in their own order; texts are sorted by length so
+    that padding is short, and a batch of them holds TOKENS_PER_BATCH, more or fewer with `batch`.
     """
+    batch = batch or COST_PER_BATCH
+    most_tokens = TOKENS_PER_BATCH * batch // COST_PER_BATCH
     lengths = np.asarray(costs)
     if (lengths == 1).all():
-        return [
-            np.arange(start, min(start + COST_PER_BATCH, len(lengths)))
-            for start in range(0, len(lengths), COST_PER_BATCH)
-        ]
+        return [np.arange(start, min(start + batch, len(lengths))) for start in range(0, len(lengths), batch)]
     order = np.argsort(-lengths, kind="stable")
     cuts = [0]
     while cuts[-1] < len(order):
         longest = int(lengths[order[cuts[-1]]])
-        cuts.append(min(len(order), cuts[-1] + max(1, TOKENS_PER_BATCH // longest)))
+        cuts.append(min(len(order), cuts[-1] + max(1, most_tokens // longest)))
     return [order[start:end] for start, end in pairwise(cuts)]
 
 

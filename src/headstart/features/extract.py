@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,8 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from headstart.events import Listener, Progress, silent
-from headstart.features.batches import Decode, by_cost, prepared, to_device
-from headstart.features.store import Features, FeatureWriter
+from headstart.features.batches import Decode
+from headstart.features.passes import Timer, passes
+from headstart.features.store import ROWS_PER_SHARD, Features, close, is_shard, write_shard
+from headstart.features.way import Way, plain
 from headstart.files import sha256_text
 from headstart.models.backbone import Backbone
 from headstart.runtime import Placement
@@ -32,40 +35,83 @@ def extract(
     folder: Path,
     stages: Sequence[int] | None = None,
     listener: Listener = silent,
+    way: Way | None = None,
 ) -> Features:
     """The pooled features (N × D, float32) of `items`, in their order, kept in `folder`.
 
     With `stages` those of the stages with these numbers stand side by side, D being the sum of their widths; they come from
-    the same pass. What is already whole in `folder` is read instead of computed. Memory holds one chunk of
-    examples at a time.
+    the same pass. What is already whole in `folder` is read instead of computed, shard by shard: an extraction that was
+    killed goes on. Memory holds a shard or two at a time.
     """
     known = Features.open(folder)
     if known is not None and len(known) == len(items):
         return known
-    writer = FeatureWriter(folder, width=backbone.width_of(stages))
-    began, done, timer = time.monotonic(), 0, Timer()
+    starts = range(0, len(items), ROWS_PER_SHARD)
+    counts = [min(ROWS_PER_SHARD, len(items) - start) for start in starts]
+    paths, width = [Features.shard_path(folder, number) for number in range(len(counts))], backbone.width_of(stages)
+    missing = [number for number, path in enumerate(paths) if not is_shard(path, counts[number], width)]
+    # Sliced as they are asked for: examples may be made only then.
+    shards = (Shard(paths[number], items[starts[number] : starts[number] + counts[number]]) for number in missing)
+    extract_shards(
+        shards, backbone, decode=decode, placement=placement, stages=stages, listener=listener, way=way,
+        count=sum(counts[number] for number in missing), total=len(items),
+    )  # fmt: skip
+    return close(folder, counts, width)
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Some items, and the file that their features go to."""
+
+    path: Path
+    items: Sequence[Any]
+
+
+def extract_shards(
+    shards: Iterable[Shard],
+    backbone: Backbone,
+    *,
+    decode: Decode,
+    placement: Placement,
+    stages: Sequence[int] | None = None,
+    listener: Listener = silent,
+    way: Way | None = None,
+    count: int,
+    total: int | None = None,
+) -> None:
+    """Compute the features of each shard and write them to its file; each is a function of its own items alone.
+
+    This is what another process can be given a share of: all its arguments can be pickled if the backbone can, and shards are
+    given as a list. They hold `count` examples, for the listener's sake out of `total`, the others being done.
+    """
+    if not count:
+        return
+    total = total or count
+    before = done = total - count
+    began, timer = time.monotonic(), Timer()
     what = f"features of {backbone.card.name}"
-    listener(Progress(what, 0, len(items)))
-    for chunk_ND in feature_chunks(items, backbone, decode=decode, placement=placement, stages=stages, timer=timer):
-        writer.add(chunk_ND)
-        done += len(chunk_ND)
-        left = (time.monotonic() - began) / done * (len(items) - done)
-        listener(Progress(what, done, len(items), left))
-    return writer.close(seconds=time.monotonic() - began, network_s=timer.seconds)
+    listener(Progress(what, done, total))
 
+    def tick(more: int) -> None:
+        nonlocal done
+        done += more
+        listener(Progress(what, done, total, (time.monotonic() - began) / (done - before) * (total - done)))
 
-@dataclass(slots=True)
-class Timer:
-    """Seconds spent in its `with` blocks so far."""
+    paths: deque[Path] = deque()
 
-    seconds: float = 0.0
-    _began: float = 0.0
+    def parts() -> Iterator[Sequence[Any]]:
+        for shard in shards:
+            paths.append(shard.path)
+            yield shard.items
 
-    def __enter__(self) -> None:
-        self._began = time.perf_counter()
-
-    def __exit__(self, *error: object) -> None:
-        self.seconds += time.perf_counter() - self._began
+    told_s, told_network_s = began, 0.0
+    for features_ND in passes(
+        parts(), for_inference(backbone, placement), decode=decode, placement=placement,
+        way=way or plain(placement), stages=stages, timer=timer, tick=tick,
+    ):  # fmt: skip
+        now, network_s = time.monotonic(), timer.network_s
+        write_shard(paths.popleft(), features_ND, seconds=now - told_s, network_s=network_s - told_network_s)
+        told_s, told_network_s = now, network_s
 
 
 def feature_chunks(
@@ -75,22 +121,17 @@ def feature_chunks(
     decode: Decode,
     placement: Placement,
     stages: Sequence[int] | None = None,
-    timer: Timer | None = None,
+    refused: dict[int, str] | None = None,
 ) -> Iterator[np.ndarray]:
     """Yield features (n × D, float32) chunk by chunk, in the order of `items`; `stages` as for `extract`.
 
-    `timer` counts the passes through the network alone: reading and decoding come before, not beside them.
+    An item that cannot be decoded raises DataError, or is noted in `refused` by its position and has a row of NaN.
     """
-    network, timer = for_inference(backbone, placement), timer or Timer()
-    for chunk in prepared(items, decode, backbone.preprocess, threads=placement.threads):
-        features_ND = np.empty((len(chunk), backbone.width_of(stages)), dtype=np.float32)
-        for rows in by_cost([backbone.preprocess.cost(example) for example in chunk]):
-            inputs = backbone.preprocess.collate([chunk[row] for row in rows])
-            with timer, torch.inference_mode():
-                moved = to_device(inputs, placement.torch_device)
-                found = network(moved) if stages is None else network.side_by_side(moved, stages)
-                features_ND[rows] = found.float().cpu().numpy()
-        yield features_ND
+    parts = (items[start : start + ROWS_PER_SHARD] for start in range(0, len(items), ROWS_PER_SHARD))
+    return passes(
+        parts, for_inference(backbone, placement), decode=decode, placement=placement, way=plain(placement), stages=stages,
+        refused=refused,
+    )  # fmt: skip
 
 
 def for_inference(backbone: Network, placement: Placement) -> Network:
@@ -111,11 +152,21 @@ def for_inference(backbone: Network, placement: Placement) -> Network:
     return network
 
 
-def address(backbone: Backbone, fingerprint: str, placement: Placement, *, stages: Sequence[int] | None = None) -> str:
-    """The content address of a backbone's features for the data with this fingerprint."""
+def address(
+    backbone: Backbone,
+    fingerprint: str,
+    placement: Placement,
+    *,
+    stages: Sequence[int] | None = None,
+    way: Way | None = None,
+) -> str:
+    """The content address of a backbone's features for the data with this fingerprint.
+
+    Ways of passing differ by rounding, which a later choice among trials may hang on: each has addresses of its own.
+    """
     names = [backbone.stages[number].name for number in stages or ()]
     known = (weights_hash(backbone), repr(backbone.preprocess.to_dict()), fingerprint, str(placement.low))
-    return sha256_text(*known, *names)
+    return sha256_text(*known, *names, repr((way or plain(placement)).to_dict()))
 
 
 def weights_hash(module: nn.Module) -> str:

@@ -13,6 +13,7 @@ from headstart.events import Listener, silent
 from headstart.features.batches import Decode
 from headstart.features.extract import address, extract
 from headstart.features.store import Features
+from headstart.features.tuning import Chooser, Job, fixed
 from headstart.files import sha256_text
 from headstart.models.backbone import Backbone
 from headstart.models.cut import spaced
@@ -45,6 +46,7 @@ class Staged:
     placement: Placement
     cache: Path
     listener: Listener = silent
+    choose: Chooser = fixed
     _blocks: list[tuple[np.ndarray, Features]] = field(default_factory=list)
 
     @property
@@ -101,15 +103,19 @@ class Staged:
 
     def _extract(self, rows: np.ndarray) -> Features:
         data = sha256_text(*(self.contents[row] for row in rows))
-        folder = self.cache / "features" / address(self.backbone, data, self.placement, stages=self.kept)
+        items = [self.items[row] for row in rows]
+        job = Job(sha256_text(self.backbone.card.name, data, "stages"), items, self.backbone, self.decode, self.placement, self.kept)
+        way = self.choose(job)
+        folder = self.cache / "features" / address(self.backbone, data, self.placement, stages=self.kept, way=way)
         return extract(
-            [self.items[row] for row in rows],
+            items,
             self.backbone,
             decode=self.decode,
             placement=self.placement,
             folder=folder,
             stages=self.kept,
             listener=self.listener,
+            way=way,
         )
 
     def _read(self, rows: np.ndarray, first: int) -> np.ndarray:

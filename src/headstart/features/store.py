@@ -5,15 +5,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from headstart.files import read_json, replacing, write_json
 
 MANIFEST = "manifest.json"
-ROWS_PER_SHARD = 8192
+ROWS_PER_SHARD = 4096
 IN_MEMORY_BYTES = 16 * 2**20
 
 
@@ -67,12 +69,12 @@ class Features:
         """The rows at `indices`, in that order, as one array (n × D)."""
         wanted = np.asarray(indices, dtype=np.int64)
         out_ND = np.empty((len(wanted), self.width), dtype=np.float32)
-        start = 0
-        for number, count in enumerate(self.rows):
-            here = np.flatnonzero((wanted >= start) & (wanted < start + count))
+        order, starts = np.argsort(wanted, kind="stable"), np.cumsum([0, *self.rows])
+        cuts = np.searchsorted(wanted[order], starts)
+        for number, (first, last) in enumerate(pairwise(cuts)):
+            here = order[first:last]
             if len(here):
-                out_ND[here] = self._shard(number)[wanted[here] - start]
-            start += count
+                out_ND[here] = self._shard(number)[wanted[here] - starts[number]]
         return out_ND
 
     def _shard(self, number: int) -> np.ndarray:
@@ -129,18 +131,52 @@ class FeatureWriter:
         if sum(map(len, self._waiting)) >= ROWS_PER_SHARD:
             self._flush()
 
-    def close(self, *, seconds: float | None = None, network_s: float | None = None) -> Features:
-        """Write what waits and the manifest, with what computing took; return the features."""
+    def close(self) -> Features:
+        """Write what waits and the manifest; return the features."""
         if self._waiting:
             self._flush()
-        sizes = [Features.shard_path(self.folder, number).stat().st_size for number in range(len(self.rows))]
-        took = {"seconds": seconds, "network_s": network_s}
-        write_json(self.folder / MANIFEST, {"rows": self.rows, "width": self.width, "bytes": sizes, **took})
-        return Features(self.folder, tuple(self.rows), self.width, seconds, network_s)
+        return close(self.folder, self.rows, self.width)
 
     def _flush(self) -> None:
         shard_ND = np.concatenate(self._waiting)
-        with replacing(Features.shard_path(self.folder, len(self.rows))) as temporary:
-            save_file({"features": shard_ND}, temporary)
+        write_shard(Features.shard_path(self.folder, len(self.rows)), shard_ND)
         self.rows.append(len(shard_ND))
         self._waiting = []
+
+
+def write_shard(
+    path: Path, features_ND: np.ndarray, *, seconds: float | None = None, network_s: float | None = None
+) -> None:
+    """Write one shard in one step, with what computing it took where that was measured."""
+    took = {name: repr(value) for name, value in (("seconds", seconds), ("network_s", network_s)) if value is not None}
+    with replacing(path) as temporary:
+        save_file({"features": features_ND}, temporary, metadata=took)
+
+
+def is_shard(path: Path, rows: int, width: int) -> bool:
+    """Whether a whole shard of this shape is kept at `path`."""
+    return _header(path)[0] == (rows, width)
+
+
+def close(folder: Path, rows: Sequence[int], width: int) -> Features:
+    """Write the manifest over shards of so many `rows`, which makes them whole; return the features."""
+    paths = [Features.shard_path(folder, number) for number in range(len(rows))]
+    took = [_header(path)[1] for path in paths]
+    seconds, network_s = (
+        sum(float(one[name]) for one in took) if took and all(name in one for one in took) else None
+        for name in ("seconds", "network_s")
+    )
+    sizes = [path.stat().st_size for path in paths]
+    spent = {"seconds": seconds, "network_s": network_s}
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / MANIFEST, {"rows": list(rows), "width": width, "bytes": sizes, **spent})
+    return Features(folder, tuple(rows), width, seconds, network_s)
+
+
+def _header(path: Path) -> tuple[tuple[int, ...], dict[str, str]]:
+    """Shape and metadata of the shard at `path`; an empty shape where there is none or it is cut short."""
+    try:
+        with safe_open(path, "numpy") as file:
+            return tuple(file.get_slice("features").get_shape()), file.metadata() or {}
+    except (FileNotFoundError, SafetensorError):
+        return (), {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
@@ -60,9 +61,13 @@ class ImageBackbone(Backbone):
 
     def stage_features(self, inputs: Inputs, only: Sequence[int] | None = None) -> list[Tensor]:
         """Pooled features after every stage, from one forward pass."""
-        with watch(self.net, self.stages, self._pool, only) as seen:
+        with self.watched(only) as seen:
             last = self(inputs)
         return [*(seen[number] for number in sorted(seen)), last]
+
+    def watched(self, only: Sequence[int] | None = None) -> AbstractContextManager[dict[int, Tensor]]:
+        """While open, each pass fills the dict with the pooled features of every stage, or of those in `only`, but the last."""
+        return watch(self.net, self.stages, self._pool, only)
 
     def normalised(self, pixels_B3HW: Tensor) -> Tensor:
         """Pixels from 0 to 255 as the network wants them, in the precision of its weights, channels last if they come so."""
