@@ -21,7 +21,14 @@ from headstart.models.backbone import Inputs
 from headstart.runtime import Placement
 
 Objective = Callable[[Tensor, Tensor], Tensor]
-"""From logits (B, K) and targets to a mean loss."""
+"""From what the network gives, logits (B, K) or features (B, D), and targets to a mean loss."""
+Deal = Callable[[np.ndarray, int, np.random.Generator], Sequence[np.ndarray]]
+"""From the targets and a number of batches to the positions in each batch of an epoch."""
+
+
+def shuffled(targets: np.ndarray, batches: int, rng: np.random.Generator) -> Sequence[np.ndarray]:
+    """Batches as chance has them."""
+    return np.array_split(rng.permutation(len(targets)), batches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,7 @@ def train(
     augment: Augment | None = None,
     validation: tuple[np.ndarray, Judge] | None = None,
     hooks: Hooks | None = None,
+    deal: Deal = shuffled,
 ) -> Trained:
     """Train `network` in place on `rows` of `examples` with their `targets` (aligned with `rows`).
 
@@ -102,7 +110,7 @@ def train(
             examples.ready(rows, epoch)
             network.train()
             hold_statistics(network, also_moving=recipe.hold_batch_norm)
-            for batch in np.array_split(rng.permutation(len(rows)), steps):
+            for batch in deal(targets, steps, rng):
                 inputs = to_device(examples.batch(rows[batch], epoch), placement.torch_device)
                 for hook in hooks.before_step:
                     inputs = hook(inputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headstart.adapt.contrastive import Contrastive
 from headstart.adapt.frozen import Probe
 from headstart.adapt.moved import FineTune
 from headstart.adapt.movers import BIASES, NORMS, LowRank, Stages
@@ -11,6 +12,7 @@ STRATEGIES: dict[str, Strategy] = {
     strategy.name: strategy
     for strategy in (
         Probe(),
+        Contrastive(),
         FineTune(
             "bias", "transfer", 1, "head solved first, then biases trained with it",
             mover=BIASES, rates=(1e-3, 3e-3, 3e-4), steps=300, by_default=False,
