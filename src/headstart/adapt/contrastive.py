@@ -28,8 +28,11 @@ BATCH = 32
 """Examples in a batch, all pairs of which are compared."""
 MOST = 1000
 """With more examples than this a head learns from cross-entropy what it needs."""
-REFIT = 1.25
-"""What a refit takes, in trainings on one fold: it sees all examples."""
+HEAD_C = 10.0
+"""The regularisation of the head. At 1, as after other trainings, it is too soft to tell 77 classes from features of length 1."""
+FOLDS = 3
+"""Folds to validate on where time allows."""
+EVERYTHING = Stages(1.0)
 
 
 def pair_regression(features_BD: Tensor, targets_B: Tensor) -> Tensor:
@@ -62,9 +65,10 @@ def balanced(targets_N: np.ndarray, batches: int, rng: np.random.Generator) -> l
 
 
 class Features(Network):
-    """A backbone whose features are what the objective sees; a batch of texts is passed in two halves of like length.
+    """A backbone whose features are what the objective sees, without dropout; a batch of texts is passed in two halves of like length.
 
     All examples of a batch have to meet in one loss, but not in one pass: padding to the longest of them would be half of it.
+    Dropout was no gain in so few steps, and drawing its masks took a fifth of each.
     """
 
     def __init__(self, backbone: Backbone) -> None:
@@ -72,6 +76,11 @@ class Features(Network):
         nn.Module.__init__(self)
         self.backbone = backbone
         self.head = nn.Identity()  # type: ignore[assignment]
+
+    def train(self, mode: bool = True) -> Features:
+        """Nothing is random in a pass, and batch norm keeps the source's statistics."""
+        super().train(False)
+        return self
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Features (B, D)."""
@@ -81,8 +90,8 @@ class Features(Network):
         lengths_B = inputs["attention_mask"].sum(1)
         order_B = lengths_B.argsort(stable=True)
         halves = [part for part in order_B.tensor_split(2) if len(part)]
-        passed = [self.backbone({name: x[half, : lengths_B[half].max()] for name, x in inputs.items()}) for half in halves]
-        return torch.cat(passed)[order_B.argsort()]
+        shorter = [{name: x[half, : lengths_B[half].max()] for name, x in inputs.items()} for half in halves]
+        return torch.cat([self.backbone(half) for half in shorter])[order_B.argsort()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +105,11 @@ class Contrastive:
     role: Role = "transfer"
     depth: int = 4
     summary: str = "every stage trained to bring a class's examples together, then a head solved exactly; few examples"
-    mover: Stages = Stages(1.0)
-    rates: tuple[float, ...] = (2e-4,)
-    """Peak learning rates to try, the most promising first."""
+    mover: Stages = EVERYTHING
+    rates: tuple[float, ...] = (2e-4, 5e-5)
+    """Peak learning rates to try: where there are many classes, and probes do well, less movement is better."""
     steps: int = 16
-    """Training steps; at least one epoch."""
+    """Training steps, to whole epochs."""
     by_default: bool = False
 
     @property
@@ -116,7 +125,7 @@ class Contrastive:
         """So many steps in epochs, validated on three folds; None for more examples than it is for."""
         if examples > MOST:
             return None
-        return Schedule(max(1, round(self.steps / math.ceil(examples / BATCH))), BATCH, 3)
+        return Schedule(epochs_of(self.steps, examples), BATCH, FOLDS)
 
     def propose(
         self, number: int, bench: Workbench, backbone: str, rows: np.ndarray, *, seconds: float | None
@@ -129,10 +138,10 @@ class Contrastive:
         if seconds is not None:
             step_s = self._seconds_per_step(bench, backbone, rows)
             training_s = plan.epochs * math.ceil(len(rows) / BATCH) * step_s
-            folds = min(folds, int(seconds / training_s - REFIT))
+            folds = min(folds, int(seconds / training_s) - 1)  # the refit takes as many steps as a fold
             if folds < 1:
                 return None
-        return {"learning_rate": self.rates[number], "epochs": plan.epochs, "folds": folds}
+        return {"learning_rate": self.rates[number], "steps": self.steps, "folds": folds}
 
     def validate(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Validated:
         """Train on the first folds; the logits of what they held out."""
@@ -164,14 +173,14 @@ class Contrastive:
             bench.prepared(spec.backbone),
             rows,
             bench.targets[rows],
-            recipe_of(spec),
+            recipe_of(spec, len(rows)),
             objective=pair_regression,
             placement=bench.placement,
             rng=generator(seed, "train"),
             augment=bench.augment,
             deal=balanced,
         )
-        solve_head(network, spec.backbone, bench, rows)
+        solve_head(network, spec.backbone, bench, rows, C=HEAD_C)
         return network.eval()
 
     def _seconds_per_step(self, bench: Workbench, backbone: str, rows: np.ndarray) -> float:
@@ -194,13 +203,18 @@ class Contrastive:
 def refusal(bench: Workbench, rows: np.ndarray) -> str | None:
     """Why contrastive fine-tuning is not for these examples, in a sentence; None where it is."""
     if bench.task.kind != "single":
-        return "contrastive brings the examples of a class together and needs one label per example. Use --strategy full."
+        return "contrastive brings a class's examples together: it needs one label per example. Use --strategy full."
     if len(rows) > MOST:
         return f"contrastive is for few examples, at most {MOST:,}; these are {len(rows):,}. Use --strategy full."
     return None
 
 
-def recipe_of(spec: Spec) -> Recipe:
-    """The recipe that a spec's settings describe."""
+def recipe_of(spec: Spec, examples: int) -> Recipe:
+    """The recipe that a spec's settings describe, for so many examples."""
     rate = spec.settings["learning_rate"]
-    return Recipe(spec.settings["epochs"], rate, head_learning_rate=rate, batch_size=BATCH)
+    return Recipe(epochs_of(spec.settings["steps"], examples), rate, head_learning_rate=rate, batch_size=BATCH)
+
+
+def epochs_of(steps: int, examples: int) -> int:
+    """The number of epochs that takes about so many steps."""
+    return max(1, round(steps / math.ceil(examples / BATCH)))

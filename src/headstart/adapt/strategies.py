@@ -12,7 +12,6 @@ STRATEGIES: dict[str, Strategy] = {
     strategy.name: strategy
     for strategy in (
         Probe(),
-        Contrastive(),
         FineTune(
             "bias", "transfer", 1, "head solved first, then biases trained with it",
             mover=BIASES, rates=(1e-3, 3e-3, 3e-4), steps=300, by_default=False,
@@ -37,6 +36,7 @@ STRATEGIES: dict[str, Strategy] = {
             "full", "transfer", 4, "head solved first, then every stage trained with it",
             mover=Stages(1.0), rates=(1e-4, 3e-5, 3e-4, 1e-5), steps=300,
         ),
+        Contrastive(),
     )
 }  # fmt: skip
 """Ways to transfer, by name."""

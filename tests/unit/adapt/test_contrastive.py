@@ -92,7 +92,7 @@ def test_two_halves_of_like_length_give_what_one_pass_gives(bert, tmp_path):
 
 def test_it_learns_and_predicts_what_was_held_out(bert, tmp_path):
     bench, rows, folds = _bench(bert, tmp_path), np.arange(48), folds_of(48)
-    spec = _spec(bench, rows, learning_rate=1e-2, epochs=20, folds=2)
+    spec = _spec(bench, rows, learning_rate=1e-2, steps=40, folds=2)
     validated = STRATEGY.validate(spec, bench, rows, folds, seed=0)
     np.testing.assert_array_equal(validated.rows, np.concatenate([folds[0][1], folds[1][1]]))
     assert bench.right(validated.rows, validated.logits).mean() > 0.9
@@ -110,7 +110,7 @@ def test_the_same_spec_gives_the_same_weights_bit_for_bit(bert, tmp_path):
     states, logits = [], []
     for number in range(2):
         bench, rows = _bench(bert, tmp_path / str(number)), np.arange(48)
-        spec = _spec(bench, rows, epochs=2, folds=1)
+        spec = _spec(bench, rows, steps=4, folds=1)
         logits.append(STRATEGY.validate(spec, bench, rows, folds_of(48), seed=3).logits)
         states.append(STRATEGY.refit(spec, {}, bench, rows, folds_of(48), seed=3).state_dict())
         assert bench.backbone("bert").net.state_dict().keys() == bert.net.state_dict().keys()
@@ -133,7 +133,7 @@ def test_folds_are_as_many_as_the_time_allows(bert, tmp_path):
     bench, rows = _bench(bert, tmp_path), np.arange(48)
     bench.step_seconds["contrastive", "bert", BATCH] = 1.0
     training_s = STRATEGY.schedule(48).epochs * 2
-    found = [STRATEGY.propose(0, bench, "bert", rows, seconds=times * training_s) for times in (2.0, 2.5, 3.5, 99)]
+    found = [STRATEGY.propose(0, bench, "bert", rows, seconds=times * training_s) for times in (1.9, 2.1, 3.1, 99)]
     assert found[0] is None
     assert [settings["folds"] for settings in found[1:]] == [1, 2, 3]
 
