@@ -27,7 +27,7 @@ from headstart.runtime import child_seed, generator, seed_everything
 BATCH = 32
 """Examples in a batch, all pairs of which are compared."""
 MOST = 1000
-"""With more examples than this a head learns from cross-entropy what it needs."""
+"""With more examples than this there is little left to gain: at 616 (banking77, 8 of each of 77 classes) it is level with a probe."""
 HEAD_C = 10.0
 """The regularisation of the head. At 1, as after other trainings, it is too soft to tell 77 classes from features of length 1."""
 FOLDS = 3
@@ -68,7 +68,7 @@ class Features(Network):
     """A backbone whose features are what the objective sees, without dropout; a batch of texts is passed in two halves of like length.
 
     All examples of a batch have to meet in one loss, but not in one pass: padding to the longest of them would be half of it.
-    Dropout was no gain in so few steps, and drawing its masks took a fifth of each.
+    Dropout was no gain in so few steps.
     """
 
     def __init__(self, backbone: Backbone) -> None:

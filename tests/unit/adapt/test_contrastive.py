@@ -14,12 +14,16 @@ from tests.families import TEXTS, WORDS
 
 from headstart.adapt.contrastive import BATCH, MOST, Contrastive, Features, balanced, pair_regression
 from headstart.adapt.finetune import predict_features
+from headstart.adapt.ledger import Ledger
 from headstart.adapt.network import Network
+from headstart.adapt.search import Plan, failed, search
 from headstart.adapt.strategies import STRATEGIES
 from headstart.adapt.trial import Spec
 from headstart.adapt.workbench import Workbench
 from headstart.errors import ModelError
 from headstart.models.resolve import load_backbone
+from headstart.run.clock import BudgetClock
+from headstart.run.journal import Journal
 from headstart.tasks import TASKS
 
 STRATEGY = STRATEGIES["contrastive"]
@@ -106,6 +110,13 @@ def test_it_learns_and_predicts_what_was_held_out(bert, tmp_path):
     assert loss(network.backbone) < 0.2 * loss(bench.backbone("bert"))
 
 
+def test_pictures_can_be_adapted_so_as_well(tmp_path):
+    bench, rows, folds = workbench(tmp_path), np.arange(48), folds_of(48)
+    settings = {"learning_rate": 1e-2, "steps": 20, "folds": 2}
+    validated = STRATEGY.validate(Spec("transfer", "tiny", "contrastive", settings), bench, rows, folds, seed=0)
+    assert bench.right(validated.rows, validated.logits).mean() > 0.9
+
+
 def test_the_same_spec_gives_the_same_weights_bit_for_bit(bert, tmp_path):
     states, logits = [], []
     for number in range(2):
@@ -155,6 +166,15 @@ def test_it_is_not_for_several_labels_and_not_for_many_examples(tmp_path):
     assert STRATEGY.propose(0, bench, "tiny", many, seconds=None) is None
     with pytest.raises(ModelError, match="at most 1,000; these are 1,001"):
         STRATEGY.refit(spec, {}, bench, many, [], seed=0)
+
+
+def test_a_search_for_it_alone_says_why_it_is_refused(tmp_path):
+    bench, rows = workbench(tmp_path / "cache"), np.arange(48)
+    several = replace(bench, task=TASKS["multi"], targets=np.eye(2, dtype=np.int64)[bench.targets])
+    ledger = Ledger(Journal(tmp_path / "journal.jsonl"), tmp_path / "trials")
+    plan = Plan(["tiny"], ["contrastive"], False, 2)
+    trials = search(several, rows, folds_of(48), plan, ledger=ledger, clock=BudgetClock(60))
+    assert "one label per example" in str(failed(trials, "transfer"))
 
 
 def test_every_batch_holds_pairs_of_many_classes():
