@@ -15,7 +15,7 @@ from headstart.adapt.ledger import Ledger
 from headstart.adapt.proving import Outer, Proved, prove_split, refit_best
 from headstart.adapt.search import Plan, failed, search
 from headstart.adapt.space import pinned
-from headstart.adapt.strategies import CONTROLS, STRATEGIES, strategy_named
+from headstart.adapt.strategies import CONTROLS, DEFAULT_STRATEGIES, STRATEGIES, strategy_named
 from headstart.adapt.trial import Trial
 from headstart.adapt.workbench import Workbench
 from headstart.choose.history import entry_of, is_off, remember
@@ -152,8 +152,9 @@ def fit(
         ahead, told = foresee(material, bench, ranking, options, run)
     with finishing_early(run.clock, run.listener):
         with run.phase("adapt"):
+            own = MODALITIES[material.dataset.modality].strategies
             numbers = [outer.number for outer in searches(material, bench)]
-            plans = {number: plan_of(options, run.journal, number, grace_s=GRACE_S / len(numbers)) for number in numbers}
+            plans = {number: plan_of(options, run.journal, number, own=own, grace_s=GRACE_S / len(numbers)) for number in numbers}
             replayed = Journal(Path(replay)) if replay else None
             ledger = Ledger(run.journal, run.folder / "trials", replay=replayed)
             with executing(options.workers) as executor:
@@ -237,12 +238,16 @@ def learn(material: Material, bench: Workbench, ranking: Ranking, trials: Sequen
         remember(entry)
 
 
-def plan_of(options: Options, journal: Journal, fold: int, *, grace_s: float) -> Plan:
-    """What a search may try: the best of the ranking that the journal holds, whatever another ranking would say now."""
+def plan_of(options: Options, journal: Journal, fold: int, *, own: Sequence[str], grace_s: float) -> Plan:
+    """What a search may try: the best of the ranking that the journal holds, whatever another ranking would say now.
+
+    Where the user named no strategies, the modality's `own` join the usual ones.
+    """
     names = journal.of("ranking", fold=fold)[0]["backbones"]
     if options.backbone and len(names) > 1:
         names = [pick({name: name for name in names}, options.backbone, what="backbone")]
-    strategies = [name for name in STRATEGIES if name in options.strategies]
+    unasked = own if options.strategies == DEFAULT_STRATEGIES else ()
+    strategies = [name for name in STRATEGIES if name in (*options.strategies, *unasked)]
     spaces = {name: strategy_named(name).space for name in (*strategies, *CONTROLS)}
     settings = pinned(options.settings, spaces)
     return Plan(names[:CANDIDATES_TO_PROBE], strategies, options.control == "scratch", options.trials, settings, grace_s)

@@ -11,9 +11,11 @@ from tests.fakes import CPU
 from tests.families import PICTURES, SENTENCES, TEXTS
 from tests.pictures import picture
 
+from headstart.adapt.contrastive import Features, balanced, pair_regression
 from headstart.adapt.examples import prepare_examples
 from headstart.adapt.finetune import Recipe, optimizer_for, predict_logits, train
 from headstart.adapt.moved import FineTune
+from headstart.adapt.movers import Stages
 from headstart.adapt.network import Network, freeze_below
 from headstart.adapt.strategies import STRATEGIES
 from headstart.errors import ModelError
@@ -95,6 +97,25 @@ def test_what_is_frozen_stays_and_what_was_added_is_merged(family, name):
         expected = {key.split(".lora_")[0].removeprefix("net.") + ".weight" for key in moving}
     assert changed <= expected
     assert changed
+
+
+def test_what_contrastive_fine_tuning_freezes_stays_and_gradients_reach_the_rest(family):
+    backbone, examples = family
+    network, rows, targets = Features(copy.deepcopy(backbone)), np.arange(4), np.array([0, 1, 0, 1])
+    mover = Stages(0.5)
+    mover.release(network.backbone, examples.batch(rows))
+    recipe = Recipe(epochs=3, learning_rate=1e-2, head_learning_rate=1e-2, batch_size=4)
+    rng = np.random.default_rng(0)
+    train(network, examples, rows, targets, recipe, objective=pair_regression, placement=CPU, rng=rng, deal=balanced)
+    moving = {name for name, one in network.backbone.named_parameters() if one.requires_grad}
+    reached = {name for name, one in network.backbone.named_parameters() if one.grad is not None and one.grad.any()}
+    source, learnt = backbone.state_dict(), network.backbone.state_dict()
+    changed = {name for name in source if not torch.equal(source[name], learnt[name])}
+    assert reached
+    assert reached <= moving
+    assert source.keys() == learnt.keys()
+    assert changed
+    assert changed <= moving
 
 
 def test_a_network_that_reads_its_layers_settings_takes_no_additions(tmp_path):

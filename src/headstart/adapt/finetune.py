@@ -26,7 +26,14 @@ from headstart.models.backbone import Inputs
 from headstart.runtime import Placement
 
 Objective = Callable[[Tensor, Tensor], Tensor]
-"""From logits (B, K) and targets to a mean loss."""
+"""From what the network gives, logits (B, K) or features (B, D), and targets to a mean loss."""
+Deal = Callable[[np.ndarray, int, np.random.Generator], Sequence[np.ndarray]]
+"""From the targets and a number of batches to the positions in each batch of an epoch."""
+
+
+def shuffled(targets: np.ndarray, batches: int, rng: np.random.Generator) -> Sequence[np.ndarray]:
+    """Batches as chance has them."""
+    return np.array_split(rng.permutation(len(targets)), batches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,7 @@ def train(
     augment: Augment | None = None,
     validation: tuple[np.ndarray, Judge] | None = None,
     tricks: Sequence[Trick] = (),
+    deal: Deal = shuffled,
 ) -> Trained:
     """Train `network` in place on `rows` of `examples` with their `targets` (aligned with `rows`), with `tricks` around its steps.
 
@@ -106,7 +114,7 @@ def train(
             hooks.begin_epoch(epoch)
             network.train()
             hold_statistics(network, also_moving=recipe.hold_batch_norm)
-            for batch in np.array_split(rng.permutation(len(rows)), steps):
+            for batch in deal(targets, steps, rng):
                 inputs = to_device(examples.batch(rows[batch], epoch), placement.torch_device)
                 told = torch.from_numpy(targets[batch]).to(placement.torch_device, non_blocking=True)
                 divergence.see(_step(network, inputs, told, objective, optimizer, placement, recipe, hooks))

@@ -89,7 +89,7 @@ class _Search:
 
     def run(self) -> list[Trial]:
         """Follow what is planned, then try what promises most, as many at a time as the executor runs."""
-        self.lines = _lines(self.plan)
+        self.lines = _lines(self.plan, len(self.rows))
         self.seconds_in_all = (1 - RESERVE) * self.clock.seconds_left()
         for spec in self.ledger.planned(self.fold):
             known = self.ledger.finished(spec, self.fold)
@@ -231,8 +231,12 @@ class _Search:
             proposal = self._proposal(line, arm, chosen, effort)
             if proposal is None:
                 arm.closed = True
-                if effort is Effort.LEAST and not arm.tried:
-                    self._say_too_short(line, arm)
+                if effort is not Effort.LEAST or arm.tried:
+                    continue
+                if self._asked(arm, chosen, None, effort) is None:
+                    # Not for these data, whatever the time: the trial fails with the reason.
+                    return Spec(line.role, arm.backbone, arm.strategy.name, dict(chosen))
+                self._say_too_short(line, arm)
                 continue
             return Spec(line.role, arm.backbone, arm.strategy.name, proposal.settings)
 
@@ -256,7 +260,7 @@ class _Search:
             if effort is Effort.LEAST:
                 seconds = max(seconds, self.plan.grace_s)
         try:
-            return arm.strategy.propose(chosen, self.bench, arm.backbone, self.rows, seconds=seconds, effort=effort)
+            return self._asked(arm, chosen, seconds, effort)
         except (ModelError, OutOfMemory) as problem:
             # What a network does not allow is a failed trial like any other, or a run that goes on would ask again.
             spec = Spec(line.role, arm.backbone, arm.strategy.name, dict(chosen))
@@ -265,6 +269,9 @@ class _Search:
             self._take(trial)
             self._tell(trial)
             return None
+
+    def _asked(self, arm: Arm, chosen: Settings, seconds: float | None, effort: Effort) -> Proposal | None:
+        return arm.strategy.propose(chosen, self.bench, arm.backbone, self.rows, seconds=seconds, effort=effort)
 
     def _left(self, line: Line | None) -> float:
         """Seconds until what comes after the trials has to begin, the other roles' refits among it."""
@@ -288,9 +295,12 @@ class _Search:
         )
 
 
-def _lines(plan: Plan) -> dict[Role, Line]:
+def _lines(plan: Plan, examples: int) -> dict[Role, Line]:
     first, *others = plan.backbones
-    cheap, *deeper = sorted((STRATEGIES[name] for name in plan.strategies), key=lambda strategy: strategy.depth)
+    named = [STRATEGIES[name] for name in plan.strategies]
+    # One that trains on few examples, but not on so many, is tried only where it was all that was asked for.
+    fitting = [one for one in named if one.schedule(1) is None or one.schedule(examples) is not None] or named
+    cheap, *deeper = sorted(fitting, key=lambda strategy: strategy.depth)
     solved = [strategy for strategy in deeper if strategy.schedule(1) is None]
     # Where time is short, the deepest has the most to win.
     trained = [strategy for strategy in reversed(deeper) if strategy not in solved]

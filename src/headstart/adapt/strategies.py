@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headstart.adapt.contrastive import Contrastive
 from headstart.adapt.frozen import Probe
 from headstart.adapt.gradual import SLOWEST, unfreeze_gradually
 from headstart.adapt.moved import FineTune
@@ -45,6 +46,7 @@ STRATEGIES: dict[str, Strategy] = {
             "full", "transfer", 4, "head solved first, then every stage trained with it",
             mover=Stages(1.0), rates=(1e-4, 3e-5, 3e-4, 1e-5), steps=300, expected=Expected(0.21, 0.47),
         ),
+        Contrastive(),
     )
 }  # fmt: skip
 """Ways to transfer, by name.

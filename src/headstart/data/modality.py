@@ -41,6 +41,8 @@ class Modality:
     augment: Callable[[Any, np.random.Generator], Any]
     floor_features: Callable[[Sequence[Any]], np.ndarray | list[str]]
     thumbnail: Callable[[Any, int], bytes | str]
+    strategies: tuple[str, ...] = ()
+    """Ways to adapt that a search tries for it unasked, beside the usual ones."""
 
 
 def _near_texts(sketches_NK: np.ndarray, item_of: ItemOf) -> Iterator[tuple[int, int]]:
@@ -75,5 +77,6 @@ MODALITIES: dict[str, Modality] = {
         augment=texts.augment,
         floor_features=texts.floor_features,
         thumbnail=texts.thumbnail,
+        strategies=("contrastive",),
     ),
 }
