@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from headstart.data.options import Columns
 
-COLUMN_OPTIONS = ("text", "image", "label", "split", "group")
+COLUMN_OPTIONS = ("text", "image", "label", "split", "group", "task")
 
 
 def examples(*lines: str) -> str:
@@ -25,11 +25,12 @@ def columns(
     label: str | None = None,
     split: str | None = None,
     group: str | None = None,
+    task: str | None = None,
 ) -> Columns:
-    """The named columns of a table."""
+    """The named columns of a table, and what its labels are."""
     from headstart.data.options import Columns
 
-    return Columns(text=tuple(text or ()), image=image, label=label, split=split, group=group)
+    return Columns(text=tuple(text or ()), image=image, label=label, split=split, group=group, task=task and str(task))
 
 
 def open_page(page: Path) -> None:

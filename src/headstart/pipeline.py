@@ -43,7 +43,6 @@ from headstart.evidence import Tested, evidence, gather
 from headstart.model import Model, load
 from headstart.models.backbone import Backbone
 from headstart.options import Options
-from headstart.prove.calibrate import fit_temperature
 from headstart.prove.metrics import METRICS
 from headstart.rank_record import record_of, write_record
 from headstart.run.clock import Slice
@@ -73,6 +72,7 @@ def fit(
     label: str | None = None,
     split: str | None = None,
     group: str | None = None,
+    task: str | None = None,
     seed: int = 0,
     device: str = "auto",
     precision: str = "auto",
@@ -85,7 +85,7 @@ def fit(
 
     `data` is a folder, zip, table, `builtin:digits`, data frame, Hugging Face data set, or a pair (examples, labels);
     `models` are backbone names, folders or `Backbone` objects, by default those that come with the package; `budget` is
-    a time such as `5m`, or `trials` a number of trials, which repeats bit for bit on CPU; `strategies` narrows the
+    `task` says what labels are (`classification`, `ordinal`, `regression`), by default that is guessed; `budget` is a time such as `5m`, or `trials` a number of trials, which repeats bit for bit on CPU; `strategies` narrows the
     search; `control="none"` leaves out training from scratch, and with it the verdict; `history=False` neither learns from finished
     runs on this machine nor adds to them; `replay` repeats the journal of another run. A run that was interrupted goes on when called again with the same `out` and options.
 
@@ -94,7 +94,12 @@ def fit(
     given: Given = [models] if isinstance(models, str | Path | Backbone) else list(models)
     options = Options.checked(
         columns=Columns(
-            text=(text,) if isinstance(text, str) else tuple(text), image=image, label=label, split=split, group=group
+            text=(text,) if isinstance(text, str) else tuple(text),
+            image=image,
+            label=label,
+            split=split,
+            group=group,
+            task=task,
         ),
         budget=budget,
         trials=trials,
@@ -228,7 +233,7 @@ def adapt(
     def temperature(trial: Trial) -> float:
         seen = trial.validated
         assert seen is not None
-        return fit_temperature(seen.logits, bench.targets[seen.rows])
+        return bench.task.calibrate(seen.logits, bench.targets[seen.rows])
 
     outers = outer_splits(material, bench)
     nested = bool(material.splits.outer)
@@ -301,7 +306,7 @@ def prove(
     targets, measurable = bench.targets.copy(), np.ones(len(bench.targets), dtype=bool)
     if material.locked is not None:
         labels = material.locked.open("the final figures")
-        known = [set(bench.classes).issuperset(names) for names in labels]
+        known = [bench.task.knows(names, bench.classes) for names in labels]
         first = len(material.splits.train)
         measurable[first:] = known
         targets[measurable & (np.arange(len(targets)) >= first)] = bench.task.encode(
@@ -319,7 +324,7 @@ def prove(
         tested,
         bench.task,
         classes=bench.classes,
-        train_right=float(np.mean([split_proved.train_right for split_proved in proved])),
+        training=[(split_proved.train_rows, split_proved.train_worth) for split_proved in proved],
         train_count=len(material.splits.train),
         seed=options.seed,
     )

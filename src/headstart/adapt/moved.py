@@ -116,7 +116,7 @@ class FineTune:
                 rows[inner],
                 bench.targets[rows[inner]],
                 recipe,
-                objective=bench.task.loss,
+                objective=bench.task.objective(bench.targets[rows[inner]]),
                 placement=bench.placement,
                 rng=generator(seed, "train", number),
                 augment=augment,
@@ -155,7 +155,7 @@ class FineTune:
                 rows,
                 bench.targets[rows],
                 recipe,
-                objective=bench.task.loss,
+                objective=bench.task.objective(bench.targets[rows]),
                 placement=bench.placement,
                 rng=generator(seed, "refit"),
                 augment=augment,
@@ -172,7 +172,8 @@ class FineTune:
     def _start(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> tuple[Network, Any]:
         """The network before its first step, and what the mover needs to settle it again."""
         seed_everything(child_seed(seed, "start") % 2**32)
-        network = Network(copy.deepcopy(bench.backbone(spec.backbone, random=self._random)), len(bench.classes))
+        backbone = copy.deepcopy(bench.backbone(spec.backbone, random=self._random))
+        network = Network(backbone, bench.outputs, bench.task.units(bench.targets[rows]))
         released = self.mover.release(network.backbone, bench.sample(spec.backbone))
         if not self._random:
             network.set_head(*starting_head(bench, bench.features(spec.backbone), rows, folds))
@@ -211,7 +212,7 @@ class FineTune:
     ) -> float:
         key = self._key(backbone, batch_size)
         if key not in bench.step_seconds:
-            network = Network(copy.deepcopy(bench.backbone(backbone, random=self._random)), len(bench.classes))
+            network = Network(copy.deepcopy(bench.backbone(backbone, random=self._random)), bench.outputs)
             self.mover.release(network.backbone, bench.sample(backbone))
             spec = Spec(self.role, backbone, self.name, {"views": views})
             moving, examples, _ = self._moving(network, spec, bench)
@@ -219,7 +220,7 @@ class FineTune:
                 moving,
                 examples,
                 rows,
-                objective=bench.task.loss,
+                objective=bench.task.objective(bench.targets[rows]),
                 targets=bench.targets[rows],
                 placement=bench.placement,
                 batch_size=batch_size,

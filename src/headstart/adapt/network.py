@@ -8,16 +8,31 @@ from torch import Tensor, nn
 
 from headstart.models.backbone import Backbone, Inputs
 from headstart.models.resume import Resumed
+from headstart.tasks.base import Units
+
+
+class HeadInUnits(nn.Linear):
+    """A linear head whose weights are trained on standardised targets and whose outputs are in the user's own unit."""
+
+    def __init__(self, width: int, outputs: int, units: Units) -> None:
+        """Weights of D = `width` features for K `outputs`."""
+        super().__init__(width, outputs)
+        self.units = units
+
+    def forward(self, features_BD: Tensor) -> Tensor:
+        """Outputs (B, K), in single precision: half of it has three digits only."""
+        with torch.autocast(features_BD.device.type, enabled=False):
+            return super().forward(features_BD.float()) * self.units.scale + self.units.shift
 
 
 class Network(nn.Module):
     """Backbone and linear head; `forward` gives logits (B, K)."""
 
-    def __init__(self, backbone: Backbone, classes: int) -> None:
-        """A head of zeros for K `classes`: before training, every class is equally likely."""
+    def __init__(self, backbone: Backbone, classes: int, units: Units | None = None) -> None:
+        """A head of zeros for K `classes` or outputs: before training, every class is equally likely, and a quantity its mean."""
         super().__init__()
         self.backbone = backbone
-        self.head = nn.Linear(backbone.width, classes)
+        self.head = nn.Linear(backbone.width, classes) if units is None else HeadInUnits(backbone.width, classes, units)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
@@ -29,13 +44,28 @@ class Network(nn.Module):
 
     def set_head(self, weight_KD: np.ndarray, bias_K: np.ndarray) -> None:
         """Put a solved probe in as the head."""
+        if isinstance(self.head, HeadInUnits):
+            units = self.head.units
+            weight_KD, bias_K = weight_KD / units.scale, (bias_K - units.shift) / units.scale
         with torch.no_grad():
             self.head.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight_KD, dtype=np.float32)))
             self.head.bias.copy_(torch.from_numpy(np.asarray(bias_K, dtype=np.float32)))
 
     def head_arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """The head as arrays: weight (K, D) and bias (K,)."""
-        return self.head.weight.detach().cpu().numpy(), self.head.bias.detach().cpu().numpy()
+        weight_KD, bias_K = self.head.weight.detach().cpu().numpy(), self.head.bias.detach().cpu().numpy()
+        if isinstance(self.head, HeadInUnits):
+            units = self.head.units
+            weight_KD, bias_K = weight_KD * units.scale, bias_K * units.scale + units.shift
+        return weight_KD, bias_K
+
+    def with_plain_head(self) -> Network:
+        """The same network with a head that is linear by itself, as networks are saved."""
+        if not isinstance(self.head, HeadInUnits):
+            return self
+        plain = Network(self.backbone, self.head.out_features).to(self.head.weight.device)
+        plain.set_head(*self.head_arrays())
+        return plain.train(self.training)
 
 
 class Moving(Network):

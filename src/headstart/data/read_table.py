@@ -192,8 +192,3 @@ def _hugging_face_classes(metadata: dict[bytes, bytes] | None) -> dict[str, Sequ
         if isinstance(inner, dict) and "names" in inner:
             named[column] = list(inner["names"])
     return named
-
-
-def columns_are_named(columns: Columns) -> bool:
-    """Whether the user named any column, and so means a table."""
-    return columns != Columns()

@@ -47,7 +47,8 @@ def load_folder(folder: Path, *, spec: str) -> Backbone:
         figures={},
         pretraining={"from": earlier.spec, "classes": classes},
     )
-    backbone.source_head = find_head(tensors, ("head",), backbone.width, classes)
+    if labels.get("kind", "single") in ("single", "multi"):  # the outputs of other tasks are no classes
+        backbone.source_head = find_head(tensors, ("head",), backbone.width, classes)
     return backbone
 
 

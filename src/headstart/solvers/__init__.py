@@ -13,6 +13,7 @@ from headstart.solvers.left_out import LeftOut, ridge_draws_left_out, ridge_left
 from headstart.solvers.logistic import LogisticPath, logistic_path
 from headstart.solvers.probe import ProbeFit, cross_validated_probe
 from headstart.solvers.ridge import RidgePath, loo_accuracy, ridge_loo
+from headstart.solvers.ridge_probe import RidgeFit, cross_validated_ridge, ridge_path
 from headstart.solvers.spectrum import Spectrum, spectrum
 
 __all__ = [
@@ -21,9 +22,11 @@ __all__ = [
     "LeftOut",
     "LogisticPath",
     "ProbeFit",
+    "RidgeFit",
     "RidgePath",
     "Spectrum",
     "cross_validated_probe",
+    "cross_validated_ridge",
     "knn_left_out",
     "knn_loo",
     "logistic_path",
@@ -32,5 +35,6 @@ __all__ = [
     "ridge_draws_left_out",
     "ridge_left_out",
     "ridge_loo",
+    "ridge_path",
     "spectrum",
 ]
