@@ -20,8 +20,8 @@ class MultiLabel(Classes):
     name = "multi-label classification"
     kind = "multi"
     default_metric = "macro_f1"
-    judged = ("log_loss", "subset_accuracy")
-    panels = ("classes", "mistakes", "calibration")
+    judged: tuple[str, ...] = ("log_loss", "subset_accuracy")
+    panels: tuple[str, ...] = ("classes", "mistakes", "calibration")
 
     def encode(self, labels: Sequence[tuple[str, ...]], classes: Sequence[str]) -> np.ndarray:
         """Zeros and ones (N, K)."""
