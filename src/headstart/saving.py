@@ -9,8 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from headstart.adapt.proving import Proved
 from headstart.adapt.search import strategy_named
 from headstart.adapt.trial import Spec, Trial

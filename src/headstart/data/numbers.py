@@ -11,7 +11,7 @@ import numpy as np
 
 MANY = 20
 """So many different numbers at least make a quantity of a column, unless half of its cells differ."""
-MOSTLY = 0.95
+MOSTLY = 0.8
 """The share of a column's cells that have to be numbers before it is taken for a quantity unasked."""
 MOST_BINS, PER_BIN = 10, 10
 LEADING = re.compile(r"[-+]?\d+(\.\d+)?")
@@ -36,7 +36,7 @@ def written(value: float) -> str:
 def is_quantity(cells: Sequence[Any]) -> bool:
     """Whether a column (of cells that are not empty) is clearly a quantity and not class names that are numbers.
 
-    Nearly all of them are numbers; more than half are different, or there are fractions and more than MANY different
+    Most of them are numbers (MOSTLY); more than half are different, or there are fractions and more than MANY different
     numbers. Few whole numbers may be either, and stay classes until the user says otherwise.
     """
     values = [value for cell in cells if (value := number_in(cell)) is not None]

@@ -14,7 +14,7 @@ from typing import Any
 
 from headstart.data.frame import Aside, Frame, path_beside
 from headstart.data.items import item_name, raw_bytes
-from headstart.data.options import PARTS, Columns, Limits
+from headstart.data.options import PARTS, Limits
 from headstart.data.tree import Tree, suffix
 from headstart.errors import DataError
 
