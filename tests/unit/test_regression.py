@@ -21,6 +21,7 @@ from headstart.cli import main
 from headstart.errors import DataError, OptionError
 from headstart.files import read_json
 from headstart.report.cautions import cautions
+from headstart.report.command import fit_command
 from headstart.report.terminal_summary import summary_lines
 from headstart.run.predictions import read_numbers
 from headstart.run.result import Result
@@ -193,6 +194,7 @@ def test_an_order_is_proved_by_its_ranks(folder, tmp_path):
     assert (result.task["kind"], result.task["classes"]) == ("ordinal", ["0", "1", "2", "3", "4"])
     assert result.test["transfer"]["rank_mae"]["value"] < result.test["floor-majority"]["rank_mae"]["value"]
     assert "classes on average" in " ".join(summary_lines(result)[:2])
+    assert "--task ordinal" in fit_command(result, "out")
     assert sum(map(sum, result.confusion["counts"])) == 22
     found = headstart.load(tmp_path / "run").predict(pictures[:4])
     for row in found.rows:

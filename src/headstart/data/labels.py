@@ -123,7 +123,7 @@ def in_order(found: Labels, name: str) -> Labels:
 
 def as_task(data: Dataset, task: str | None) -> Dataset:
     """Data whose classes come from folders, read as what `task` says they are."""
-    if task is None:
+    if task in (None, "classification"):
         return data
     found = read_labels([list(names) for names in data.labels or ()], names=["folders"], task=task)
     kept = [row for row, value in enumerate(found.values) if value is not None]
