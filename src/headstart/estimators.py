@@ -221,8 +221,7 @@ class TransferRegressor(RegressorMixin, _Transfer):  # type: ignore[misc]
     def predict_interval(self, X: Sequence[Any]) -> np.ndarray:
         """Number, low and high end for each example (N × 3); nine of ten new numbers lie between the ends."""
         check_is_fitted(self, "model_")
-        said_N3: np.ndarray = self.model_.predict_proba(_inputs(X, self.model_.backbone))
-        return said_N3
+        return np.asarray(self.model_.predict_proba(_inputs(X, self.model_.backbone)))
 
 
 def _raw_input(tags: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import pickle
 import sys
 
 import numpy as np
@@ -10,11 +11,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
-from tests.families import TEXTS
-from tests.pictures import save
-from tests.tiny_models import timm_folder
-from tests.unit.run.test_result_schema import OF_NUMBERS, documented, found_in
 
 import headstart
 from headstart.cli import main
@@ -25,6 +23,10 @@ from headstart.report.command import fit_command
 from headstart.report.terminal_summary import summary_lines
 from headstart.run.predictions import read_numbers
 from headstart.run.result import Result
+from tests.families import TEXTS
+from tests.pictures import save
+from tests.tiny_models import timm_folder
+from tests.unit.run.test_result_schema import OF_NUMBERS, documented, found_in
 
 QUICK = {"strategies": ["probe"], "trials": 1, "control": "none", "history": False}
 
@@ -235,6 +237,9 @@ def test_the_estimator_behaves_as_scikit_learns(folder):
     values = fitted.predict(pictures[:5])
     assert values.shape == (5,)
     np.testing.assert_allclose(fitted.predict_interval(pictures[:5])[:, 0], values)
+    np.testing.assert_allclose(pickle.loads(pickle.dumps(fitted)).predict(pictures[:5]), values)
+    with pytest.raises(NotFittedError):
+        model.predict(pictures[:5])
     order = np.random.default_rng(0).permutation(40)
     np.testing.assert_allclose(fitted.predict([pictures[i] for i in order]), fitted.predict(pictures)[order], rtol=1e-4)
 
@@ -249,7 +254,7 @@ def test_the_estimator_refuses_what_is_no_number(folder, y, why):
 
 
 def test_a_metric_of_another_task_lists_those_of_this_one(folder, tmp_path):
-    with pytest.raises(OptionError, match="does not judge regression.*mae, rmse, r2, spearman"):
+    with pytest.raises(OptionError, match=r"does not judge regression.*mae, rmse, r2, spearman"):
         headstart.fit(frame(), label="redness", models=folder, metric="accuracy", out=tmp_path / "run", **QUICK)
     with pytest.raises(OptionError, match="classification, ordinal, regression"):
         headstart.fit(frame(), label="redness", models=folder, task="guess", out=tmp_path / "run", **QUICK)

@@ -127,6 +127,8 @@ def _step(
     optimizer: torch.optim.Optimizer,
     placement: Placement,
 ) -> None:
+    if targets.is_floating_point():
+        targets = targets.float()  # not every device knows double precision
     with placement.autocast():
         logits_BK = network(inputs)
     loss = objective(logits_BK, targets.to(placement.torch_device, non_blocking=True))
