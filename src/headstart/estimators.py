@@ -274,10 +274,10 @@ def _targets(y: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def _numbers(y: Any) -> np.ndarray:
     """Finite numbers (N) of which two differ."""
-    numbers_N = column_or_1d(y, warn=True)
+    numbers_N: np.ndarray = column_or_1d(y, warn=True)
     if numbers_N.dtype.kind not in "buif":
         raise DataError("y: holds no numbers. Give one number per example, or use TransferClassifier.")
-    numbers_N = numbers_N.astype(np.float64)
+    numbers_N = np.asarray(numbers_N, dtype=np.float64)
     if not np.isfinite(numbers_N).all():
         raise DataError("y: NaN or infinite values. Leave those examples out.")
     if len(numbers_N) < 2 or np.ptp(numbers_N) == 0:
