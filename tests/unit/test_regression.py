@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import pickle
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -79,7 +80,8 @@ def test_the_evidence_is_in_the_users_own_unit(run):
     assert result.calibration["width"] == pytest.approx(2 * result.calibration["reach"])
     assert result.gap["test"]["value"] == pytest.approx(errors["transfer"])
     assert result.gap["train"]["low"] < result.gap["train"]["value"] < result.gap["train"]["high"]
-    assert Result.read(out / "result.json") == result
+    again = Result.read(out / "result.json")
+    assert (again.test, again.verdict, again.calibration, again.gap) == (result.test, result.verdict, result.calibration, result.gap)
     assert all(trial["error"] is None for trial in result.trials)
 
 
@@ -113,6 +115,25 @@ def test_the_folder_holds_every_prediction_and_a_page(run):
     assert any(line.startswith("Intervals") and "made to hold 90 %" in line for line in lines)
     assert all(len(line) <= 80 for line in lines)
     assert cautions(model.result, read_json(out / "audit.json"))
+
+
+def test_cautions_know_what_is_off(run):
+    result = run[0].result
+    coverage = {"value": 0.6, "low": 0.5, "high": 0.7, "n": 20, "method": "exact binomial"}
+    gap = {**result.gap, "difference": {**result.gap["difference"], "high": -0.5 * result.gap["test"]["value"]}}
+    guess = dict(result.test["transfer"]["mae"])
+    worse = replace(
+        result,
+        calibration={**result.calibration, "coverage": coverage},
+        gap=gap,
+        test={**result.test, "floor-majority": {**result.test["floor-majority"], "mae": guess}},
+    )
+    titles = {caution.title: caution.text for caution in cautions(worse, {})}
+    assert "hold 60.0 % (50–70) of the test values" in titles["Intervals too narrow"]
+    assert "is off by" in titles["Knows its training data better"]
+    assert titles["No better than guessing"].startswith("Always the median is off by")
+    held = replace(worse, calibration={**result.calibration, "coverage": {**coverage, "high": 0.93}})
+    assert "Intervals too narrow" not in {caution.title for caution in cautions(held, {})}
 
 
 def test_a_saved_model_says_value_low_and_high(run, tmp_path):

@@ -71,7 +71,11 @@ class Quantity:
         return np.full((count, 1), float(np.median(targets)))
 
     def calibrate(self, logits_NK: np.ndarray, targets: np.ndarray) -> float:
-        """How far an interval reaches to either side to hold nine of ten new values."""
+        """How far an interval reaches to either side to hold nine of ten new values.
+
+        The errors are those of fits that had not seen the example; what is shipped is fitted on all of them, so that the promise
+        of split conformal prediction holds nearly, not exactly (cross-conformal prediction, Vovk 2015).
+        """
         return conformal_reach(np.abs(logits_NK[:, 0] - targets))
 
     def probabilities(self, logits_NK: np.ndarray, temperature: float = 0.0) -> np.ndarray:
