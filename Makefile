@@ -11,12 +11,13 @@ unexport VIRTUAL_ENV
 unexport PYTHONPATH
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 
-.PHONY: help install demo test check lint types fix clean
+.PHONY: help install demo test soak check lint types fix clean
 
 help:
 	@echo "make demo    the main job on built-in data, with its report"
 	@echo "make test    lint, types, then the whole test suite with coverage"
 	@echo "make check   lint and types only; also as make lint, make types"
+	@echo "make soak    a run killed at sixty random moments, and taken up again"
 	@echo "make fix     let ruff mend what it can"
 	@echo "make clean   remove everything that these commands made"
 
@@ -45,6 +46,10 @@ check: lint types
 # Every worker counts with one thread, or the workers fight for the cores.
 test: check
 	OMP_NUM_THREADS=1 $(IN_VENV) pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
+
+# A run is killed at sixty random moments and has to end as if nothing had happened; some minutes.
+soak: install
+	OMP_NUM_THREADS=1 $(IN_VENV) tests.system.soak --kills 60
 
 fix: install
 	$(IN_VENV) ruff check --fix src tests benchmarks

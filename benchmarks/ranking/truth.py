@@ -23,6 +23,7 @@ from zoo import DRAWS, IMAGE_SETS, SAME_DATA, TEXT_SETS, TWINS, Draw, Target, dr
 
 from headstart.adapt.moved import recipe_of
 from headstart.adapt.strategies import CONTROLS, STRATEGIES
+from headstart.adapt.strategy import Effort
 from headstart.adapt.trial import Spec
 from headstart.adapt.workbench import Workbench
 from headstart.data.modality import MODALITIES
@@ -171,7 +172,11 @@ def answers(
         spec, outcome = Spec("transfer", model, "probe", {}), {}
     else:
         scratch = row["strategy"] == "scratch"
-        settings = dict(strategy.propose(0, bench, model, parts.train, seconds=None) or {})
+        proposal = strategy.propose(
+            strategy.portfolio[0], bench, model, parts.train, seconds=None, effort=Effort.FIRST
+        )
+        assert proposal is not None
+        settings = dict(proposal.settings)
         steps = math.ceil(len(parts.train) / settings["batch_size"])
         settings["epochs"] = math.ceil((2 if scratch else 1) * STEPS / steps)
         spec = Spec("scratch" if scratch else "transfer", model, row["strategy"], settings)

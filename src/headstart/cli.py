@@ -13,7 +13,7 @@ import typer
 from headstart import cli_options as o
 from headstart.cli_choose import models_app, named, rank_command
 from headstart.cli_errors import STOPPED, ending_in_one_line
-from headstart.cli_parts import COLUMN_OPTIONS, columns, examples, open_page
+from headstart.cli_parts import COLUMN_OPTIONS, columns, examples, open_page, settings
 from headstart.errors import OptionError
 
 if TYPE_CHECKING:
@@ -89,6 +89,9 @@ def fit(
     trials: o.Trials = None,
     model: o.Models = None,
     strategy: o.Strategies = None,
+    backbone: o.Backbone = None,
+    set_: o.Settings = None,
+    workers: o.Workers = 1,
     control: o.Against = o.Control.scratch,
     metric: o.Metric = None,
     text: o.Text = None,
@@ -114,6 +117,9 @@ def fit(
         "budget": budget,
         "trials": trials,
         "strategies": tuple(strategy or ()),
+        "backbone": backbone,
+        "settings": settings(set_) or None,
+        "workers": workers,
         "control": control.value,
         "metric": metric,
         "seed": seed,

@@ -125,6 +125,15 @@ Strategies = Annotated[
     list[str] | None,
     typer.Option("--strategy", metavar="NAME", help="Only this one: `headstart strategies` lists them. Repeatable."),
 ]
+Backbone = Annotated[
+    str | None,
+    typer.Option("--backbone", metavar="NAME", help="Only this one of the models, whatever the ranking says."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A setting that is not searched, such as lr=3e-4. Repeatable."),
+]
+Workers = Annotated[int, typer.Option(metavar="N", min=1, help="Trials at a time, each in a process of its own.")]
 Against = Annotated[Control, typer.Option(help="What transfer is compared with; none means no verdict.")]
 Metric = Annotated[
     str | None,

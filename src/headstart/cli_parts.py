@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from headstart.errors import OptionError
+
 if TYPE_CHECKING:
     from headstart.data.options import Columns
 
@@ -31,6 +33,17 @@ def columns(
     from headstart.data.options import Columns
 
     return Columns(text=tuple(text or ()), image=image, label=label, split=split, group=group, task=task and str(task))
+
+
+def settings(texts: list[str] | None) -> dict[str, str]:
+    """What `--set NAME=VALUE` says; raises OptionError for what is not of that form."""
+    found = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not (name.strip() and equals and value.strip()):
+            raise OptionError(f"--set {text}: write it as NAME=VALUE, such as lr=3e-4.")
+        found[name.strip()] = value.strip()
+    return found
 
 
 def open_page(page: Path) -> None:

@@ -32,6 +32,7 @@ from headstart.models.catalogue import default_candidates
 from headstart.models.resolve import load_backbone
 from headstart.registry import pick
 from headstart.run.clock import BudgetClock, seconds
+from headstart.run.executors import Here
 from headstart.run.journal import Journal
 from headstart.runtime import place
 from headstart.tasks import TASKS, Task
@@ -152,7 +153,8 @@ class _Transfer(BaseEstimator):  # type: ignore[misc]
             trials=self.trials if self.budget is None else None,
         )
         ledger = Ledger(Journal(folder / "journal.jsonl"), folder / "trials")
-        trials = search(bench, rows, folds, plan, ledger=ledger, clock=BudgetClock(seconds(self.budget)))
+        clock = BudgetClock(seconds(self.budget))
+        trials = search(bench, rows, folds, plan, ledger=ledger, clock=clock, executor=Here())
         best = winner(trials, "transfer", bench)
         if best is None or best.validated is None:
             raise DataError("no trial finished: training diverged. Try precision='fp32' or strategies=('probe',).")

@@ -50,17 +50,36 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class TrialBegan:
+    """A trial begins: its strategy, backbone and settings in words, the best validation value of `metric` so far, and the
+    seconds left of the budget, None without one.
+    """
+
+    strategy: str
+    backbone: str
+    detail: str
+    metric: str
+    best: float | None
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class TrialEnded:
-    """A trial is over: its strategy, backbone, validation value of `metric`, and seconds."""
+    """A trial is over: its strategy, backbone, validation value of `metric`, seconds, and settings in words.
+
+    `pruned` says that it was given up because it was clearly behind; the value is then of what it had seen.
+    """
 
     strategy: str
     backbone: str
     metric: str
     value: float
     seconds: float
+    detail: str = ""
+    pruned: bool = False
 
 
-Event = PhaseStarted | PhaseEnded | Progress | Said | Scored | TrialEnded
+Event = PhaseStarted | PhaseEnded | Progress | Said | Scored | TrialBegan | TrialEnded
 Listener = Callable[[Event], None]
 
 

@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     import torch
 
 
+HALF = ".half"
+"""What the names of files end with that are being written."""
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; what is written there takes its place when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=HALF)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -33,6 +37,12 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed process left half-written anywhere in `folder`, in which nobody else may be at work."""
+    for path in folder.rglob(f".*{HALF}"):
+        path.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

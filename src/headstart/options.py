@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from headstart.adapt.space import pinned
 from headstart.adapt.strategies import CONTROLS as AGAINST
 from headstart.adapt.strategies import DEFAULT_STRATEGIES, STRATEGIES
 from headstart.data.options import TASK_NAMES, Columns
@@ -26,6 +27,9 @@ class Options:
     budget_s: float | None
     trials: int | None
     strategies: tuple[str, ...]
+    backbone: str | None
+    settings: dict[str, str]
+    workers: int
     control: str
     metric: str | None
     models: tuple[str, ...]
@@ -43,6 +47,9 @@ class Options:
         budget: str | float | None,
         trials: int | None,
         strategies: Sequence[str],
+        backbone: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+        workers: int = 1,
         control: str,
         metric: str | None,
         models: Sequence[str],
@@ -63,6 +70,15 @@ class Options:
             pick(dict.fromkeys(TASK_NAMES), columns.task, what="task")
         for name in strategies:
             pick(STRATEGIES, name, what="strategy")
+        chosen = tuple(strategies) or DEFAULT_STRATEGIES
+        texts = {name: str(value) for name, value in (settings or {}).items()}
+        pinned(texts, {name: one.space for name, one in {**STRATEGIES, **AGAINST}.items() if name in (*chosen, *AGAINST)})
+        if workers < 1:
+            raise OptionError(f"--workers {workers}: must be at least 1.")
+        if workers > 1 and trials is not None:
+            raise OptionError(
+                "--workers and --trials exclude each other: which of several trials ends first does not repeat."
+            )
         pick(CONTROLS, control, what="control")
         if metric is not None:
             pick(METRICS, metric, what="metric")
@@ -70,7 +86,10 @@ class Options:
             columns=columns,
             budget_s=seconds(DEFAULT_BUDGET if budget is None and trials is None else budget),
             trials=trials,
-            strategies=tuple(strategies) or DEFAULT_STRATEGIES,
+            strategies=chosen,
+            backbone=backbone,
+            settings=texts,
+            workers=workers,
             control=control,
             metric=metric,
             models=tuple(models),
@@ -82,12 +101,16 @@ class Options:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; part of the journal, so that a resumed run is held to the same options."""
+        """JSON-ready; part of the journal, so that a resumed run is held to the same options. How many trials run at a time may
+        change on the way.
+        """
         columns = self.columns
         return {
             "budget_s": self.budget_s,
             "trials": self.trials,
             "strategies": list(self.strategies),
+            "backbone": self.backbone,
+            "settings": dict(self.settings) or None,
             "control": self.control,
             "metric": self.metric,
             "models": list(self.models),

@@ -13,7 +13,8 @@ from headstart import saving
 from headstart.adapt.ledger import Ledger
 from headstart.adapt.proving import Outer, Proved, prove_split, refit_winner
 from headstart.adapt.search import Plan, search, winner
-from headstart.adapt.strategies import STRATEGIES
+from headstart.adapt.space import pinned
+from headstart.adapt.strategies import CONTROLS, STRATEGIES, strategy_named
 from headstart.adapt.trial import Trial
 from headstart.adapt.workbench import Workbench
 from headstart.choose.history import entry_of, is_off, remember
@@ -43,9 +44,12 @@ from headstart.evidence import Tested, evidence, gather
 from headstart.model import Model, load
 from headstart.models.backbone import Backbone
 from headstart.options import Options
+from headstart.protocols import Executor
 from headstart.prove.metrics import METRICS
 from headstart.rank_record import record_of, write_record
+from headstart.registry import pick
 from headstart.run.clock import Slice
+from headstart.run.executors import executing
 from headstart.run.folder import Run
 from headstart.run.interrupt import finishing_early
 from headstart.run.journal import Journal
@@ -53,6 +57,8 @@ from headstart.runtime import Placement, place, seed_everything
 
 CANDIDATES_TO_PROBE = 2
 """How many of the best ranked backbones the search tries."""
+GRACE_S = 10.0
+"""What all searches together may take beyond a budget that is too short for them."""
 RANKING_SHARE = 1 / 3
 """Share of the time that looking at candidates may take; the first is always looked at."""
 
@@ -65,6 +71,9 @@ def fit(
     budget: str | float | None = None,
     trials: int | None = None,
     strategies: Sequence[str] = (),
+    backbone: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    workers: int = 1,
     control: str = "scratch",
     metric: str | None = None,
     text: Sequence[str] | str = (),
@@ -84,14 +93,17 @@ def fit(
     """Find the pre-trained model that transfers best to `data`, adapt it, prove it, and write a run folder to `out`.
 
     `data` is a folder, zip, table, `builtin:digits`, data frame, Hugging Face data set, or a pair (examples, labels);
-    `models` are backbone names, folders or `Backbone` objects, by default those that come with the package; `budget` is
-    `task` says what labels are (`classification`, `ordinal`, `regression`), by default that is guessed; `budget` is a time such as `5m`, or `trials` a number of trials, which repeats bit for bit on CPU; `strategies` narrows the
-    search; `control="none"` leaves out training from scratch, and with it the verdict; `history=False` neither learns from finished
+    `models` are backbone names, folders or `Backbone` objects, by default those that come with the package;
+    `task` says what labels are (`classification`, `ordinal`, `regression`), by default that is guessed; `budget` is
+    a time such as `5m`, or `trials` a number of trials, which repeats bit for bit on CPU; `strategies` narrows the
+    search, `backbone` to one of the models whatever the ranking says, `settings` (such as `{"learning_rate": 3e-4}`) what is tuned; `workers` trials
+    run at a time, each in a process of its own; `control="none"` leaves out training from scratch, and with it the verdict; `history=False` neither learns from finished
     runs on this machine nor adds to them; `replay` repeats the journal of another run. A run that was interrupted goes on when called again with the same `out` and options.
 
     Raises HeadstartError (see `headstart.errors`) for anything that the caller can mend.
     """
     given: Given = [models] if isinstance(models, str | Path | Backbone) else list(models)
+    given = given or ([backbone] if backbone else [])
     options = Options.checked(
         columns=Columns(
             text=(text,) if isinstance(text, str) else tuple(text),
@@ -104,6 +116,9 @@ def fit(
         budget=budget,
         trials=trials,
         strategies=strategies,
+        backbone=backbone,
+        settings=settings or {},
+        workers=workers,
         control=control,
         metric=metric,
         models=[model.card.spec if isinstance(model, Backbone) else str(model) for model in given],
@@ -135,9 +150,11 @@ def fit(
         ahead, told = foresee(material, bench, ranking, options, run)
     with finishing_early(run.clock, run.listener):
         with run.phase("adapt"):
-            plans = {outer.number: plan_of(options, run.journal, outer.number) for outer in searches(material, bench)}
+            numbers = [outer.number for outer in searches(material, bench)]
+            plans = {number: plan_of(options, run.journal, number, grace_s=GRACE_S / len(numbers)) for number in numbers}
             ledger = Ledger(run.journal, run.folder / "trials", replay=Journal(Path(replay)) if replay else None)
-            proved, final, trials_run = adapt(material, bench, plans, ledger, run)
+            with executing(options.workers) as executor:
+                proved, final, trials_run = adapt(material, bench, plans, ledger, run, executor)
         with run.phase("prove"):
             found, tested = prove(material, bench, proved, options, run)
         with run.phase("save"):
@@ -209,11 +226,15 @@ def learn(material: Material, bench: Workbench, ranking: Ranking, trials: Sequen
         remember(entry)
 
 
-def plan_of(options: Options, journal: Journal, fold: int) -> Plan:
+def plan_of(options: Options, journal: Journal, fold: int, *, grace_s: float) -> Plan:
     """What a search may try: the best of the ranking that the journal holds, whatever another ranking would say now."""
-    names = journal.of("ranking", fold=fold)[0]["backbones"][:CANDIDATES_TO_PROBE]
+    names = journal.of("ranking", fold=fold)[0]["backbones"]
+    if options.backbone and len(names) > 1:
+        names = [pick({name: name for name in names}, options.backbone, what="backbone")]
     strategies = [name for name in STRATEGIES if name in options.strategies]
-    return Plan(names, strategies, options.control == "scratch", options.trials)
+    spaces = {name: strategy_named(name).space for name in (*strategies, *CONTROLS)}
+    settings = pinned(options.settings, spaces)
+    return Plan(names[:CANDIDATES_TO_PROBE], strategies, options.control == "scratch", options.trials, settings, grace_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +247,7 @@ class Final:
 
 
 def adapt(
-    material: Material, bench: Workbench, plans: Mapping[int, Plan], ledger: Ledger, run: Run
+    material: Material, bench: Workbench, plans: Mapping[int, Plan], ledger: Ledger, run: Run, executor: Executor
 ) -> tuple[list[Proved], Final, list[Trial]]:
     """Prove each outer split; ship the winner of the only one, or of a last search on everything."""
 
@@ -248,6 +269,7 @@ def adapt(
                 plans[outer.number],
                 ledger=ledger,
                 clock=clock,
+                executor=executor,
                 modality=MODALITIES[material.dataset.modality],
                 temperature=temperature,
             )
@@ -259,7 +281,9 @@ def adapt(
         return proved, Final(only.winners["transfer"], only.network, only.temperatures["transfer"]), trials
     everything = all_of(material, bench)
     plan = replace(plans[0], control=False)
-    last = search(bench, everything.rows, everything.folds, plan, ledger=ledger, clock=run.clock, fold=0)
+    last = search(
+        bench, everything.rows, everything.folds, plan, ledger=ledger, clock=run.clock, executor=executor, fold=0
+    )
     best = winner(last, "transfer", bench)
     assert best is not None
     return proved, Final(best, refit_winner(best, everything, bench), temperature(best)), [*trials, *last]

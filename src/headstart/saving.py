@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart.adapt.proving import Proved
-from headstart.adapt.search import strategy_named
+from headstart.adapt.strategies import strategy_named
 from headstart.adapt.trial import Spec, Trial
 from headstart.adapt.workbench import Workbench
 from headstart.choose.outlook import Outlook
@@ -221,6 +221,7 @@ def trial_of(trial: Trial, chosen: bool) -> dict[str, Any]:
         "validation": dict(trial.values),
         "seconds": round(trial.seconds, 3),
         "chosen": chosen,
+        "pruned": trial.validated is not None and trial.validated.pruned,
         "error": trial.error,
     }
 

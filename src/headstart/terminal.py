@@ -76,7 +76,7 @@ class Terminal:
         self._progress = Progress(
             TextColumn("  {task.description}", markup=False),
             BarColumn(bar_width=24),
-            TextColumn("{task.completed:.0f} of {task.total:.0f}{task.fields[left]}", markup=False),
+            TextColumn("{task.fields[counted]}{task.fields[left]}", markup=False),
             console=self._console,
             transient=True,
             disable=not self._console.is_terminal,
@@ -107,6 +107,9 @@ class Terminal:
         if self._bar is not None:
             self._progress.remove_task(self._bar)
             self._bar = None
+        if isinstance(event, events.TrialBegan):
+            self._bar = self._progress.add_task(under_way(event), total=None, counted="", left="")
+            return
         if isinstance(event, events.TrialEnded):
             self._trials_told += 1
             if self._trials_told == 1:
@@ -127,10 +130,13 @@ class Terminal:
         self._console.print(line, soft_wrap=True)
 
     def _show(self, event: events.Progress) -> None:
-        left = "" if event.seconds_left is None else f", {clock(event.seconds_left)} left"
+        told: dict[str, Any] = {
+            "counted": f"{event.done:.0f} of {event.total:.0f}",
+            "left": "" if event.seconds_left is None else f", {clock(event.seconds_left)} left",
+        }
         if self._bar is None:
-            self._bar = self._progress.add_task(event.what, total=event.total, completed=event.done, left=left)
-        self._progress.update(self._bar, description=event.what, completed=event.done, total=event.total, left=left)
+            self._bar = self._progress.add_task(event.what, total=event.total, completed=event.done, **told)
+        self._progress.update(self._bar, description=event.what, completed=event.done, total=event.total, **told)
 
 
 def sentence(event: events.Event) -> Text | None:
@@ -144,9 +150,20 @@ def sentence(event: events.Event) -> Text | None:
             return Text(f"  {text}", style="yellow" if warning else "")
         case events.Scored(backbone, score):
             return Text(f"  {backbone}  {score:.3f}")
-        case events.TrialEnded(strategy, backbone, _, value, seconds):
-            return Text(trial_line(strategy, backbone, _number(value), clock(seconds)))
+        case events.TrialEnded(strategy, backbone, _, value, seconds, detail, pruned):
+            told = f"{_number(value)}, given up" if pruned else _number(value)
+            return Text(f"{trial_line(strategy, backbone, told, clock(seconds))}  {detail}".rstrip())
     return None
+
+
+def under_way(event: events.TrialBegan) -> str:
+    """What is tried now, the best so far, and the time left."""
+    parts = [f"trying {event.strategy} on {event.backbone}" + (f" ({event.detail})" if event.detail else "")]
+    if event.best is not None:
+        parts.append(f"best {event.metric.replace('_', ' ')} {event.best:.3f}")
+    if event.seconds_left is not None:
+        parts.append(f"{clock(event.seconds_left)} left")
+    return ", ".join(parts)
 
 
 def trial_line(strategy: str, backbone: str, value: str, time: str) -> str:

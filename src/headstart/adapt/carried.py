@@ -132,6 +132,13 @@ class CarriedExamples:
         folder = self.folder / sha256_text(str(view), *(self.contents[row] for row in rows))
         if not (folder / MANIFEST).is_file():
             self._write(folder, rows, view)
+        try:
+            return self._open(folder, rows)
+        except FileNotFoundError:  # another process took the room between two looks
+            self._write(folder, rows, view)
+            return self._open(folder, rows)
+
+    def _open(self, folder: Path, rows: np.ndarray) -> _Block:
         os.utime(self.folder)  # used: not the next to be removed
         manifest = read_json(folder / MANIFEST)
         shards = tuple(_mapped(folder / f"{number:05d}.safetensors") for number in range(len(manifest["shards"])))
@@ -144,9 +151,9 @@ class CarriedExamples:
         return _Block(shards, first_S, starts, getattr(torch, manifest["dtype"]))
 
     def _write(self, folder: Path, rows: np.ndarray, view: int) -> None:
-        if folder.exists():
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True)
+        making = folder.with_name(f"{folder.name}.{os.getpid()}")
+        shutil.rmtree(making, ignore_errors=True)
+        making.mkdir(parents=True)
         order: list[int] = []
         lengths: list[int] = []
         shards: list[int] = []
@@ -154,7 +161,7 @@ class CarriedExamples:
 
         def flush() -> None:
             together = torch.cat(waiting)
-            with replacing(folder / f"{len(shards):05d}.safetensors") as temporary:
+            with replacing(making / f"{len(shards):05d}.safetensors") as temporary:
                 save_file({"rows": together.contiguous()}, temporary)
             shards.append(len(together))
             waiting.clear()
@@ -176,7 +183,12 @@ class CarriedExamples:
         if waiting:
             flush()
         told = {"order": order, "lengths": lengths, "shards": shards, "dtype": str(dtype).removeprefix("torch.")}
-        write_json(folder / MANIFEST, told)
+        write_json(making / MANIFEST, told)
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            making.rename(folder)
+        except OSError:  # another process was faster: its activations are the same
+            shutil.rmtree(making)
         self.seconds += time.monotonic() - began
 
     def _carry(self, rows: np.ndarray, view: int) -> list[Tensor]:

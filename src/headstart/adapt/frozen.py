@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from headstart.adapt.network import Network
 from headstart.adapt.probe import solve_probe
+from headstart.adapt.space import Settings, Space
+from headstart.adapt.strategy import NOTHING, Effort, Expected, Proposal
 from headstart.adapt.trial import Role, Spec, Validated
+from headstart.adapt.watch import Watch
 from headstart.adapt.workbench import Folds, Workbench
 from headstart.models.backbone import Backbone
 
@@ -24,7 +27,9 @@ class Probe:
     depth: int = 0
     summary: str = "backbone frozen, a linear head solved exactly"
     by_default: bool = True
-    choices: int = 1
+    expected: Expected = NOTHING
+    space: Space = field(default_factory=dict)
+    portfolio: tuple[Settings, ...] = ({},)
 
     def first(self, backbone: Backbone) -> int:
         """Nothing moves."""
@@ -34,12 +39,24 @@ class Probe:
         """It is solved, not trained."""
 
     def propose(
-        self, number: int, bench: Workbench, backbone: str, rows: np.ndarray, *, seconds: float | None
-    ) -> Mapping[str, Any] | None:
-        """A probe has nothing to choose: its regularisation path is part of solving it."""
-        return {}
+        self,
+        chosen: Settings,
+        bench: Workbench,
+        backbone: str,
+        rows: np.ndarray,
+        *,
+        seconds: float | None,
+        effort: Effort,
+    ) -> Proposal | None:
+        """A probe has nothing to choose: its regularisation path is part of solving it. What takes time is the features."""
+        needed = bench.extraction_s(backbone, random=self._random)
+        if seconds is not None and needed > max(0.0, seconds) and (self._random or effort is not Effort.LEAST):
+            return None
+        return Proposal({}, needed)
 
-    def validate(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Validated:
+    def validate(
+        self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int, watch: Watch
+    ) -> Validated:
         """Out-of-fold logits for the validated rows at the best regularisation."""
         fit = solve_probe(bench, self._features(spec, bench), rows, folds)
         seen = np.unique(np.concatenate([held_out for _, held_out in folds]))

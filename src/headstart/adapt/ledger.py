@@ -57,8 +57,14 @@ class Ledger:
             seen = self._read(spec.key(fold))
             if seen is None:
                 return None
-            validated = Validated(seen["rows"], seen["logits"], entry["found"])
-        return Trial(entry["number"], fold, spec, entry["seconds"], entry["values"], validated, entry["error"])
+            validated = Validated(seen["rows"], seen["logits"], entry["found"], entry.get("pruned", False))
+        told = (entry["values"], validated, entry["error"], entry.get("after"))
+        return Trial(entry["number"], fold, spec, entry["seconds"], *told)
+
+    def known_before(self, spec: Spec, fold: int) -> int | None:
+        """How many trials were known when this one, which is in the journal that is followed, began."""
+        found = (self._replay or self._journal).of("trial", fold=fold, key=spec.key(fold))
+        return found[-1].get("after") if found else None
 
     def record(self, trial: Trial) -> None:
         """Write what validation saw, then the entry that makes the trial finished."""
@@ -81,6 +87,8 @@ class Ledger:
             values=dict(trial.values),
             seconds=round(trial.seconds, 3),
             error=trial.error,
+            pruned=trial.validated is not None and trial.validated.pruned,
+            after=trial.number if trial.after is None else trial.after,
         )
 
     def _path(self, key: str) -> Path:

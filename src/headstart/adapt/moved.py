@@ -13,13 +13,16 @@ import numpy as np
 
 from headstart.adapt.carried import VIEWS, room, views_with_room
 from headstart.adapt.examples import Augment, Examples
-from headstart.adapt.finetune import Recipe, best_of, predict_logits, seconds_per_step, train
+from headstart.adapt.finetune import Hooks, Recipe, best_of, predict_logits, seconds_per_step, train
 from headstart.adapt.heads import SOLVED_UP_TO, solve_head, starting_head
 from headstart.adapt.movers import Mover
 from headstart.adapt.network import Moving, Network
-from headstart.adapt.strategy import Schedule
+from headstart.adapt.space import Between, Settings, Space
+from headstart.adapt.strategy import LITTLE, Effort, Expected, Proposal, Schedule
 from headstart.adapt.trial import Role, Spec, Validated
-from headstart.adapt.workbench import Folds, Workbench
+from headstart.adapt.watch import Watch
+from headstart.adapt.workbench import Folds, StepKey, Workbench
+from headstart.data.numbers import quantile_bins
 from headstart.models.backbone import Backbone
 from headstart.runtime import child_seed, generator, seed_everything
 
@@ -29,6 +32,8 @@ REFIT = 1.25
 """What a refit takes, in trainings on one fold: it sees all examples."""
 MIN_EPOCHS = 3
 """Below this a fine-tuning trial says nothing about its settings."""
+FEWEST_EXAMPLES = 16
+"""Below this there is nothing to train on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +53,25 @@ class FineTune:
     steps: int
     """Training steps when time allows."""
     by_default: bool = True
+    expected: Expected = LITTLE
 
     @property
-    def choices(self) -> int:
-        """One proposal per learning rate."""
-        return len(self.rates)
+    def space(self) -> Space:
+        """Rates, decay, and what the mover adds."""
+        low, high = min(self.rates) / 3, 3 * max(self.rates)
+        return {"learning_rate": Between(low, high), "weight_decay": Between(1e-4, 0.3), **self.mover.space}
+
+    @property
+    def portfolio(self) -> tuple[Settings, ...]:
+        """One after the other of the rates."""
+        return tuple({"learning_rate": rate} for rate in self.rates)
 
     @property
     def _random(self) -> bool:
         return self.role == "scratch"
 
     def first(self, backbone: Backbone) -> int:
-        """Where the mover begins."""
+        """Where the mover begins, as it is set at first."""
         return self.mover.first(backbone)
 
     def schedule(self, examples: int) -> Schedule:
@@ -69,44 +81,63 @@ class FineTune:
         return Schedule(epochs, batch_size, FEW_FOLDS if examples < FEW else 1)
 
     def propose(
-        self, number: int, bench: Workbench, backbone: str, rows: np.ndarray, *, seconds: float | None
-    ) -> Mapping[str, Any] | None:
-        """Learning rate number `number`, with as many epochs and validation folds as fit into `seconds` with a refit."""
+        self,
+        chosen: Settings,
+        bench: Workbench,
+        backbone: str,
+        rows: np.ndarray,
+        *,
+        seconds: float | None,
+        effort: Effort,
+    ) -> Proposal | None:
+        """The chosen settings with as many epochs and validation folds as fit into `seconds` together with a refit."""
         plan = self.schedule(len(rows))
-        epochs, folds, batch_size = plan.epochs, plan.folds, plan.batch_size
-        steps = math.ceil(len(rows) / batch_size)
-        views, storing_s = self._views(bench, backbone, rows, epochs)
+        examples, epochs, folds, batch_size = len(rows), plan.epochs, plan.folds, plan.batch_size
+        mover = self.mover.set(chosen)
+        views, storing_s = self._views(mover, bench, backbone, rows, epochs)
+        step_s = self._seconds_per_step(mover, bench, backbone, rows, batch_size, views)
         if seconds is not None:
-            step_s = self._seconds_per_step(bench, backbone, rows, batch_size, views)
-            affordable = (seconds - storing_s) / (steps * step_s)
+            affordable = (seconds - storing_s) / (math.ceil(examples / batch_size) * step_s)
             # Few epochs on several folds say more than many epochs on one, whose best one is then found by luck.
-            while not number and folds > 1 and affordable < (folds + REFIT) * ENOUGH_EPOCHS:
+            while effort is not Effort.FURTHER and folds > 1 and affordable < (folds + REFIT) * ENOUGH_EPOCHS:
                 folds -= 1
             epochs = min(epochs, int(affordable / (folds + REFIT)))
+            if effort is Effort.LEAST and epochs < MIN_EPOCHS:
+                steps = int((seconds - storing_s) / (step_s * (folds + REFIT)) / MIN_EPOCHS)
+                examples, epochs = min(examples, steps * batch_size), MIN_EPOCHS
             # Another learning rate over a shorter schedule would tell nothing about the rate, and validated on fewer
             # folds it would leave fewer examples on which all trials can be compared.
-            if epochs < (ENOUGH_EPOCHS if number else MIN_EPOCHS):
+            if epochs < (ENOUGH_EPOCHS if effort is Effort.FURTHER else MIN_EPOCHS) or examples < FEWEST_EXAMPLES:
                 return None
-        rate = self.rates[number]
+        rate = chosen["learning_rate"]
         recipe = Recipe(
             epochs=epochs,
             learning_rate=rate,
             head_learning_rate=rate if self._random else 10 * rate,
-            weight_decay=0.05 if self._random else 0.01,
+            weight_decay=chosen.get("weight_decay", 0.05 if self._random else 0.01),
             batch_size=batch_size,
             hold_batch_norm=not self._random,
         )
-        return {**recipe.to_dict(), "folds": folds, "views": views}
+        settings = {**recipe.to_dict(), "folds": folds, "views": views, **{name: getattr(mover, name) for name in mover.space}}
+        if examples < len(rows):
+            settings["examples"] = examples
+        each = math.ceil(examples / batch_size) * epochs * step_s
+        return Proposal(settings, storing_s + (folds + REFIT) * each)
 
-    def validate(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Validated:
+    def validate(
+        self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int, watch: Watch
+    ) -> Validated:
         """Train on the first folds; the logits of what they held out, at the epoch of `best_of` for all of them.
 
         One epoch for all, because a refit has to stop somewhere, and each fold's own best would flatter. With few
-        examples the head is solved again at the end, unless the trained one is clearly better.
+        examples the head is solved again at the end, unless the trained one is clearly better. After each fold it is given up
+        where it can no longer win.
         """
         recipe = recipe_of(spec)
         seen, logits, ends, solved, steps, stored_s, began = [], [], set(), [], 0, 0.0, time.perf_counter()
-        for number, (inner, held_out) in enumerate(folds[: spec.settings["folds"]]):
+        used, pruned = folds[: spec.settings["folds"]], False
+        for number, (whole, held_out) in enumerate(used):
+            inner = whole[part_of(bench.targets[rows[whole]], spec.settings.get("examples"), seed=bench.seed)]
             network, _ = self._start(spec, bench, rows[inner], _without(folds, inner, held_out), seed=seed)
             moving, examples, augment = self._moving(network, spec, bench)
             stored_s -= examples.seconds
@@ -121,6 +152,7 @@ class FineTune:
                 rng=generator(seed, "train", number),
                 augment=augment,
                 validation=(rows[held_out], bench.judge(rows[held_out])),
+                hooks=Hooks(after_step=[watch.step]),
             )
             stored_s += examples.seconds
             seen.append(rows[held_out])
@@ -130,21 +162,27 @@ class FineTune:
             if len(inner) <= SOLVED_UP_TO:
                 solve_head(network, spec.backbone, bench, rows[inner])
                 solved.append(self.logits(network, spec, bench, rows[held_out]))
+            ended = [by_epoch[-1] for by_epoch in logits]
+            if number + 1 < len(used) and watch.is_hopeless(seen, ended, bench.judge):
+                pruned = True
+                break
         # What a step took with all that belongs to it is a better guess for the next trial than a step by itself.
         spent_s = time.perf_counter() - began - stored_s
-        bench.step_seconds[self._key(spec.backbone, recipe.batch_size)] = spent_s / max(1, steps)
+        mover = self.mover.set(spec.settings)
+        bench.step_seconds[self._key(mover, bench, spec.backbone, recipe.batch_size)] = spent_s / max(1, steps)
         held_out_rows = np.concatenate(seen)
         together = [np.concatenate(parts) for parts in zip(*logits, strict=False)]  # to the fold that stopped first
         judge = bench.judge(held_out_rows)
         best = best_of(together, judge)
         if len(solved) == len(seen) and ends == {best} and not judge.prefers(together[best], np.concatenate(solved)):
-            return Validated(held_out_rows, np.concatenate(solved), {"best_epoch": best, "head": "solved"})
-        return Validated(held_out_rows, together[best], {"best_epoch": best, "head": "trained"})
+            return Validated(held_out_rows, np.concatenate(solved), {"best_epoch": best, "head": "solved"}, pruned)
+        return Validated(held_out_rows, together[best], {"best_epoch": best, "head": "trained"}, pruned)
 
     def refit(
         self, spec: Spec, found: Mapping[str, Any], bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int
     ) -> Network:
         """The same schedule on all rows, stopped at the epoch and with the kind of head that validation found best."""
+        rows, folds = self._used(spec, bench, rows, folds)
         network, released = self._start(spec, bench, rows, folds, seed=seed)
         recipe = recipe_of(spec, stop_after=found["best_epoch"])
         if found["best_epoch"]:
@@ -160,7 +198,7 @@ class FineTune:
                 rng=generator(seed, "refit"),
                 augment=augment,
             )
-        self.mover.settle(released)
+        self.mover.set(spec.settings).settle(released)
         if found["head"] == "solved":
             solve_head(network, spec.backbone, bench, rows)
         return network.eval()
@@ -174,16 +212,25 @@ class FineTune:
         seed_everything(child_seed(seed, "start") % 2**32)
         backbone = copy.deepcopy(bench.backbone(spec.backbone, random=self._random))
         network = Network(backbone, bench.outputs, bench.task.units(bench.targets[rows]))
-        released = self.mover.release(network.backbone, bench.sample(spec.backbone))
+        mover = self.mover.set(spec.settings)
+        released = mover.release(network.backbone, bench.sample(spec.backbone))
         if not self._random:
             network.set_head(*starting_head(bench, bench.features(spec.backbone), rows, folds))
         return network, released
 
-    def _views(self, bench: Workbench, backbone: str, rows: np.ndarray, epochs: int) -> tuple[int | None, float]:
+    def _used(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds) -> tuple[np.ndarray, Folds]:
+        """The rows and folds of a refit: all, or where time was short as many examples as the trial was given."""
+        if "examples" not in spec.settings:
+            return rows, folds
+        return rows[part_of(bench.targets[rows], spec.settings["examples"], seed=bench.seed)], []
+
+    def _views(
+        self, mover: Mover, bench: Workbench, backbone: str, rows: np.ndarray, epochs: int
+    ) -> tuple[int | None, float]:
         """How many augmented views of what goes into the moving stages to keep (None: keep nothing, run the frozen part each
         time), and the seconds that computing what is not there yet will take.
         """
-        first = self.first(bench.backbones[backbone])
+        first = mover.first(bench.backbones[backbone])
         if self._random or bench.resumed(backbone, first) is None:
             return None, 0.0
         changes = bench.augment is not None and not bench.prepared(backbone).are_tokens
@@ -200,21 +247,21 @@ class FineTune:
         views = spec.settings.get("views")
         if views is None:
             return network, bench.prepared(spec.backbone), bench.augment
-        first = self.first(network.backbone)
+        first = self.mover.set(spec.settings).first(network.backbone)
         moving = Moving(network, first, bench.sample(spec.backbone))
         return moving, bench.carried(spec.backbone, first, views), None
 
-    def _key(self, backbone: str, batch_size: int) -> tuple[str, str, int]:
-        return self.name, backbone, batch_size
+    def _key(self, mover: Mover, bench: Workbench, backbone: str, batch_size: int) -> StepKey:
+        return self.name, backbone, mover.first(bench.backbones[backbone]), batch_size
 
     def _seconds_per_step(
-        self, bench: Workbench, backbone: str, rows: np.ndarray, batch_size: int, views: int | None
+        self, mover: Mover, bench: Workbench, backbone: str, rows: np.ndarray, batch_size: int, views: int | None
     ) -> float:
-        key = self._key(backbone, batch_size)
+        key = self._key(mover, bench, backbone, batch_size)
         if key not in bench.step_seconds:
             network = Network(copy.deepcopy(bench.backbone(backbone, random=self._random)), bench.outputs)
-            self.mover.release(network.backbone, bench.sample(backbone))
-            spec = Spec(self.role, backbone, self.name, {"views": views})
+            mover.release(network.backbone, bench.sample(backbone))
+            spec = Spec(self.role, backbone, self.name, {"views": views, **{name: getattr(mover, name) for name in mover.space}})
             moving, examples, _ = self._moving(network, spec, bench)
             bench.step_seconds[key] = seconds_per_step(
                 moving,
@@ -230,8 +277,26 @@ class FineTune:
 
 def recipe_of(spec: Spec, stop_after: int | None = None) -> Recipe:
     """The recipe that a spec's settings describe."""
-    settings = {name: value for name, value in spec.settings.items() if name not in ("folds", "stop_after", "views")}
-    return Recipe(**settings, stop_after=stop_after)
+    settings = {name: value for name, value in spec.settings.items() if name in Recipe.__slots__}
+    return Recipe(**{**settings, "stop_after": stop_after})
+
+
+def part_of(targets: np.ndarray, count: int | None, *, seed: int) -> np.ndarray:
+    """The positions of `count` of the targets, every class (of numbers every range) in turn; a smaller part lies within a larger one.
+
+    All without a count.
+    """
+    if count is None or count >= len(targets):
+        return np.arange(len(targets))
+    order = generator(seed, "part").permutation(len(targets))
+    turn = np.zeros(len(targets))
+    classes = targets[order] if targets.ndim == 1 else targets[order].argmax(1)
+    if np.issubdtype(targets.dtype, np.floating):
+        classes = quantile_bins(classes)
+    for name in np.unique(classes):
+        own = np.flatnonzero(classes == name)
+        turn[own] = np.arange(len(own)) / len(own)
+    return np.sort(order[np.argsort(turn, kind="stable")[:count]])
 
 
 def _without(folds: Folds, inner: np.ndarray, held_out: np.ndarray) -> Folds:

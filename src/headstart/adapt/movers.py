@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
 from torch import nn
 
 from headstart.adapt.network import freeze_below
+from headstart.adapt.space import Choice, Settings, Space
 from headstart.errors import ModelError
 from headstart.models.backbone import Backbone, Inputs
 
 
 class Mover(Protocol):
     """Says which weights of a backbone move; stateless."""
+
+    @property
+    def space(self) -> Space:
+        """What can be tuned about it."""
+        ...
+
+    def set(self, settings: Settings) -> Mover:
+        """The same with what `settings` say of its space."""
+        ...
 
     def first(self, backbone: Backbone) -> int:
         """The first stage in which anything moves; those before it could be computed once."""
@@ -39,10 +49,21 @@ class Stages:
     """The last `share` of the stages."""
 
     share: float
+    shares: tuple[float, ...] = ()
+    """Other shares that may be tried."""
+
+    @property
+    def space(self) -> Space:
+        """The share."""
+        return {"share": Choice(self.shares)} if self.shares else {}
+
+    def set(self, settings: Settings) -> Stages:
+        """Another share."""
+        return replace(self, share=settings.get("share", self.share)) if self.shares else self
 
     def first(self, backbone: Backbone) -> int:
-        """Where the share begins."""
-        return round(len(backbone.stages) * (1 - self.share))
+        """Where the share begins; at least the last stage moves."""
+        return min(len(backbone.stages) - 1, round(len(backbone.stages) * (1 - self.share)))
 
     def release(self, backbone: Backbone, sample: Inputs) -> None:
         """Freeze the stages before."""
@@ -58,6 +79,15 @@ class Parts:
 
     what: str
     of: Callable[[nn.Module], list[nn.Parameter]]
+
+    @property
+    def space(self) -> Space:
+        """Nothing to tune."""
+        return {}
+
+    def set(self, settings: Settings) -> Parts:
+        """Itself."""
+        return self
 
     def first(self, backbone: Backbone) -> int:
         """The first stage that has any."""
@@ -91,6 +121,15 @@ class LowRank:
     rank: int = 8
     decomposed: bool = False
     """Learn the length of each weight row beside its direction (DoRA)."""
+
+    @property
+    def space(self) -> Space:
+        """The rank."""
+        return {"rank": Choice((4, 8, 16, 32))}
+
+    def set(self, settings: Settings) -> LowRank:
+        """Another rank."""
+        return replace(self, rank=settings.get("rank", self.rank))
 
     def first(self, backbone: Backbone) -> int:
         """The first stage."""

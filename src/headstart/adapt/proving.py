@@ -7,16 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from headstart.adapt.conduct import seed_of
 from headstart.adapt.floor import classical_logits
 from headstart.adapt.ledger import Ledger
 from headstart.adapt.network import Network
-from headstart.adapt.search import Plan, failed, search, seed_of, strategy_named, winner
+from headstart.adapt.search import Plan, failed, search, winner
+from headstart.adapt.strategies import strategy_named
 from headstart.adapt.trial import ROLES, Role, Trial
 from headstart.adapt.workbench import Folds, Workbench
 from headstart.data.modality import Modality
 from headstart.errors import HeadstartError
 from headstart.events import Said
-from headstart.protocols import Clock
+from headstart.protocols import Clock, Executor
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +55,12 @@ def prove_split(
     *,
     ledger: Ledger,
     clock: Clock,
+    executor: Executor,
     modality: Modality,
     temperature: Callable[[Trial], float],
 ) -> Proved:
     """Search, refit, and predict; the test rows' labels are not looked at."""
-    trials = search(bench, outer.rows, outer.folds, plan, ledger=ledger, clock=clock, fold=outer.number)
+    trials = search(bench, outer.rows, outer.folds, plan, ledger=ledger, clock=clock, executor=executor, fold=outer.number)
     logits: dict[str, np.ndarray] = floors(outer, bench, modality)
     temperatures: dict[str, float] = {}
     winners: dict[str, Trial] = {}

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from headstart.adapt.arms import Arm, Line
+from headstart.adapt.conduct import Outcome, conduct, seed_of
 from headstart.adapt.ledger import Ledger
-from headstart.adapt.moved import MIN_EPOCHS, REFIT
-from headstart.adapt.strategies import CONTROLS, STRATEGIES
-from headstart.adapt.strategy import Strategy
+from headstart.adapt.space import Settings
+from headstart.adapt.strategies import CONTROLS, STRATEGIES, strategy_named
+from headstart.adapt.strategy import Effort, Proposal
 from headstart.adapt.trial import Role, Spec, Trial
+from headstart.adapt.watch import Watch
 from headstart.adapt.workbench import Folds, Workbench
 from headstart.errors import HeadstartError, ModelError
-from headstart.events import Said, TrialEnded
-from headstart.protocols import Clock
-from headstart.runtime import child_seed
+from headstart.events import Said, TrialBegan, TrialEnded
+from headstart.protocols import Clock, Executor
 
 RESERVE = 0.08
 """Share of the time for what comes after the trials besides the refits: test predictions, floors, the report."""
@@ -25,178 +28,294 @@ RESERVE = 0.08
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to search over: backbones (best ranked first), strategies by name, how much, and against which control."""
+    """What to search over: backbones (best ranked first), strategies by name, how much, and against which control.
+
+    `pinned` are settings by strategy that stay as they are.
+    """
 
     backbones: Sequence[str]
     strategies: Sequence[str]
     control: bool
     trials: int | None
     """How many trials; None where the clock decides."""
-
-
-@dataclass(slots=True)
-class _Line:
-    """The proposals of one role still to come, and the seconds that it has used."""
-
-    role: Role
-    waiting: list[tuple[str, str, int]]
-    spent_s: float = 0.0
-    largest_refit_s: float = 0.0
-    done: list[Trial] = field(default_factory=list)
-
-    def affordable(self, seconds: float) -> float:
-        """What the next trial and a refit of it may take if the role has `seconds` in all.
-
-        Strategies that were not tried yet share what is left by their depth, because the deeper ones take longer for
-        a step. One winner is refitted in the end, this trial's or an earlier one's.
-        """
-        left = seconds - self.spent_s
-        tried = {trial.spec.strategy for trial in self.done}
-        untried = {name for name, _, _ in self.waiting} - tried
-        depths = {name: strategy_named(name).depth for name in untried}
-        name = self.waiting[0][0]
-        share = depths[name] / max(1, sum(depths.values())) if name in depths else 1.0
-        return min(left * share, left - self.largest_refit_s)
+    pinned: Mapping[str, Settings] = field(default_factory=dict)
+    grace_s: float = 10.0
+    """What a role that has nothing yet may take, however little of the budget is left: a verdict needs both sides."""
 
 
 def search(
-    bench: Workbench, rows: np.ndarray, folds: Folds, plan: Plan, *, ledger: Ledger, clock: Clock, fold: int = 0
+    bench: Workbench,
+    rows: np.ndarray,
+    folds: Folds,
+    plan: Plan,
+    *,
+    ledger: Ledger,
+    clock: Clock,
+    executor: Executor,
+    fold: int = 0,
 ) -> list[Trial]:
     """Run trials on `rows` until the plan or the clock ends; at least one probe (or first strategy) and one of each control.
 
     What the ledger has finished is not run again; what it has planned (a resumed or replayed run) is followed first.
     """
-    lines = _lines(plan)
-    trials: list[Trial] = []
-    seconds_in_all = (1 - RESERVE) * clock.seconds_left()
-    for spec in ledger.planned(fold):
-        trial = _run(spec, len(trials), fold, bench, rows, folds, ledger)
-        trials.append(trial)
-        _account(lines, trial)
-    while not ledger.replays and (plan.trials is None or len(trials) < plan.trials):
-        chosen: Spec | None = None
-        try:
-            with clock.breakable():
-                chosen = _next(lines, plan, bench, rows, clock, seconds_in_all)
-                if chosen is None:
-                    break
-                trials.append(_run(chosen, len(trials), fold, bench, rows, folds, ledger))
-        except KeyboardInterrupt:
-            if clock.interrupted:
-                raise
-            clock.interrupt()
-            bench.listener(
-                Said(
-                    "Stopping: the best so far is proved and saved. Press Ctrl-C again to leave at once.", warning=True
-                )
-            )
-            # It may have come when the trial was recorded already: what is in the journal counts.
-            finished = ledger.finished(chosen, fold) if chosen else None
-            if finished is None:
+    return _Search(bench, rows, folds, plan, ledger, clock, executor, fold).run()
+
+
+@dataclass(slots=True, eq=False)
+class _Running:
+    """A trial under way: its spec, how many trials were known when it began, and its outcome to come."""
+
+    spec: Spec
+    after: int
+    future: Future[Outcome] | None = None
+
+
+@dataclass(slots=True)
+class _Search:
+    """A search under way. Everything in it follows from the ledger's trials: it can be built again at any time."""
+
+    bench: Workbench
+    rows: np.ndarray
+    folds: Folds
+    plan: Plan
+    ledger: Ledger
+    clock: Clock
+    executor: Executor
+    fold: int
+    trials: list[Trial] = field(default_factory=list)
+    lines: dict[Role, Line] = field(default_factory=dict)
+    running: list[_Running] = field(default_factory=list)
+    seconds_in_all: float = 0.0
+
+    def run(self) -> list[Trial]:
+        """Follow what is planned, then try what promises most, as many at a time as the executor runs."""
+        self.lines = _lines(self.plan)
+        self.seconds_in_all = (1 - RESERVE) * self.clock.seconds_left()
+        for spec in self.ledger.planned(self.fold):
+            known = self.ledger.finished(spec, self.fold)
+            if known is not None:
+                self._take(known)
                 continue
-            if not trials or trials[-1].spec != chosen:
-                trials.append(finished)
-        _account(lines, trials[-1])
-    return trials
+            self._begin(spec, math.inf, self.ledger.known_before(spec, self.fold))
+            self._collect()
+        while True:
+            try:
+                with self.clock.breakable():
+                    if not self._advance():
+                        break
+            except KeyboardInterrupt:
+                self._stop()
+        return self.trials
 
+    def _advance(self) -> bool:
+        """Begin or end one trial; False when nothing is left to do."""
+        while len(self.running) < self.executor.workers:
+            following = self._following()
+            if following is None:
+                break
+            self._begin(following, self._time_for(following))
+        if not self.running:
+            return False
+        self._collect()
+        return True
 
-def _lines(plan: Plan) -> dict[Role, _Line]:
-    first, others = plan.backbones[0], plan.backbones[1:]
-    cheap, *deeper = sorted((STRATEGIES[name] for name in plan.strategies), key=lambda strategy: strategy.depth)
-    order = [cheap, *reversed(deeper)]  # where time is short, the deepest has the most to win
-    transfer = [
-        (strategy.name, first, number) for number in range(8) for strategy in order if number < strategy.choices
-    ]
-    transfer[1:1] = [(cheap.name, other, 0) for other in others]
-    lines: dict[Role, _Line] = {"transfer": _Line("transfer", transfer)}
-    if plan.control:
-        lines["random-frozen"] = _Line("random-frozen", [("random-frozen", first, 0)])
-        lines["scratch"] = _Line(
-            "scratch", [("scratch", first, number) for number in range(CONTROLS["scratch"].choices)]
+    def _following(self) -> Spec | None:
+        if self.ledger.replays:
+            return None
+        started = len(self.trials) + len(self.running)
+        return None if self.plan.trials is not None and started >= self.plan.trials else self._next()
+
+    def _begin(self, spec: Spec, seconds_left: float, after: int | None = None) -> None:
+        known = self.trials[:after]
+        line, best = self.lines.get(spec.role), winner(known, "transfer", self.bench)
+        self.bench.listener(
+            TrialBegan(
+                spec.strategy,
+                spec.backbone,
+                described(spec.settings),
+                self.bench.metric,
+                None if best is None else best.values[self.bench.metric],
+                left if math.isfinite(left := self.clock.seconds_left()) else None,
+            )
         )
+        own = [trial for trial in known if trial.spec.role == spec.role]
+        rival = winner(own, spec.role, self.bench)
+        watch = Watch(rival=rival.validated if rival else None, tried=len(own))
+        if line is not None:
+            line.began(spec)
+        running = _Running(spec, len(known))
+        self.running.append(running)
+        running.future = self.executor.submit(
+            conduct,
+            self.bench,
+            spec,
+            self.rows,
+            self.folds,
+            seed=seed_of(self.bench, spec, self.fold),
+            seconds_left=seconds_left,
+            watch=watch,
+        )
+
+    def _collect(self) -> None:
+        """Wait for a trial to end, and record it."""
+        wait([one.future for one in self.running if one.future], return_when=FIRST_COMPLETED)
+        for running in [one for one in self.running if one.future and one.future.done()]:
+            assert running.future is not None
+            outcome = running.future.result()
+            for event in outcome.said:
+                self.bench.listener(event)
+            self.bench.step_seconds.update(outcome.step_seconds)
+            if outcome.out_of_time:
+                self.running.remove(running)
+                self.lines[running.spec.role].broke_off(running.spec)
+                continue
+            trial = self._trial(running.spec, outcome, running.after)
+            self.ledger.record(trial)
+            self._take(trial)
+            self.running.remove(running)
+            self._tell(trial)
+
+    def _trial(self, spec: Spec, outcome: Outcome, after: int) -> Trial:
+        number, found = len(self.trials), outcome.validated
+        return Trial(number, self.fold, spec, outcome.seconds, outcome.values, found, outcome.error, after)
+
+    def _take(self, trial: Trial) -> None:
+        self.trials.append(trial)
+        if trial.spec.role in self.lines:
+            self.lines[trial.spec.role].ended(trial)
+
+    def _tell(self, trial: Trial) -> None:
+        spec = trial.spec
+        if trial.error is not None:
+            self.bench.listener(Said(f"{spec.strategy} on {spec.backbone} failed: {trial.error}", warning=True))
+            return
+        pruned = trial.validated is not None and trial.validated.pruned
+        value = trial.values[self.bench.metric]
+        self.bench.listener(
+            TrialEnded(
+                spec.strategy, spec.backbone, self.bench.metric, value, trial.seconds, described(spec.settings), pruned
+            )
+        )
+
+    def _stop(self) -> None:
+        """Ctrl-C: the first one ends the search with what is finished."""
+        if self.clock.interrupted:
+            raise KeyboardInterrupt
+        self.clock.interrupt()
+        self.bench.listener(
+            Said("Stopping: the best so far is proved and saved. Press Ctrl-C again to leave at once.", warning=True)
+        )
+        self.executor.cancel()
+        for spec in [one.spec for one in self.running]:
+            # It may have come when the trial was recorded already: what is in the journal counts.
+            finished = self.ledger.finished(spec, self.fold)
+            if finished is None:
+                self.lines[spec.role].broke_off(spec)
+            elif finished.spec not in [trial.spec for trial in self.trials]:
+                self._take(finished)
+        self.running.clear()
+
+    def _next(self) -> Spec | None:
+        """The next spec: every role once, then the role that has used least; None when nothing more fits."""
+        shut: set[Role] = set()
+        while True:
+            line = self._role(shut)
+            if line is None:
+                return None
+            per_second = self.plan.trials is None
+            following = line.following(self.bench, per_second=per_second, seed=self.bench.seed)
+            if following is None:
+                shut.add(line.role)
+                continue
+            arm, chosen, effort = following
+            proposal = self._proposal(line, arm, chosen, effort)
+            if proposal is None:
+                arm.closed = True
+                if effort is Effort.LEAST and not arm.tried:
+                    self._say_too_short(line, arm)
+                continue
+            return Spec(line.role, arm.backbone, arm.strategy.name, proposal.settings)
+
+    def _role(self, shut: set[Role]) -> Line | None:
+        """Whose turn it is."""
+        lines = [line for line in self.lines.values() if line.role not in shut]
+        if self.clock.interrupted:
+            lines = [line for line in lines if line.role == "transfer" and not line.tried]
+        untried = [line for line in lines if not line.tried]
+        if untried or not lines:
+            return untried[0] if untried else None
+        if self.plan.trials is None:
+            return min(lines, key=lambda line: line.spent_s)
+        return min(lines, key=lambda line: line.tried)
+
+    def _proposal(self, line: Line, arm: Arm, chosen: Settings, effort: Effort) -> Proposal | None:
+        seconds: float | None = None
+        if self.plan.trials is None:
+            roles = 2 if "scratch" in self.lines else 1
+            seconds = min(line.affordable(arm, self.seconds_in_all / roles), self._left(line))
+            if effort is Effort.LEAST:
+                seconds = max(seconds, self.plan.grace_s)
+        try:
+            return arm.strategy.propose(chosen, self.bench, arm.backbone, self.rows, seconds=seconds, effort=effort)
+        except ModelError as problem:
+            # What a network does not allow is a failed trial like any other, or a run that goes on would ask again.
+            spec = Spec(line.role, arm.backbone, arm.strategy.name, dict(chosen))
+            trial = self._trial(spec, Outcome(0.0, None, error=str(problem)), len(self.trials))
+            self.ledger.record(trial)
+            self._take(trial)
+            self._tell(trial)
+            return None
+
+    def _left(self, line: Line | None) -> float:
+        """Seconds until what comes after the trials has to begin, the other roles' refits among it."""
+        others = sum(other.largest_refit_s for other in self.lines.values() if other is not line)
+        return self.clock.seconds_left() - RESERVE * self.seconds_in_all - others
+
+    def _time_for(self, spec: Spec) -> float:
+        """When a trial that takes longer than it was predicted to is broken off: at the end of the budget.
+
+        A role that has nothing yet is let finish: its first trial was made as small as it has to be.
+        """
+        line = self.lines.get(spec.role)
+        if self.plan.trials is not None or line is None or not line.tried:
+            return math.inf
+        return max(0.0, self._left(None))
+
+    def _say_too_short(self, line: Line, arm: Arm) -> None:
+        what = "no verdict can be given" if line.role == "scratch" else f"{line.role} is left out"
+        self.bench.listener(
+            Said(f"The budget leaves no time for {arm.strategy.name}: {what}. A longer --budget would do.", warning=True)
+        )
+
+
+def _lines(plan: Plan) -> dict[Role, Line]:
+    first = plan.backbones[0]
+    cheap, *deeper = sorted((STRATEGIES[name] for name in plan.strategies), key=lambda strategy: strategy.depth)
+    deeper = [cheap, *reversed(deeper)]  # where time is short, the deepest has the most to win
+    at_once = [strategy for strategy in deeper if strategy is cheap or not strategy.depth]
+    order = [*((strategy, name) for name in plan.backbones for strategy in at_once)]
+    order += [(strategy, name) for name in plan.backbones for strategy in deeper if strategy not in at_once]
+
+    def arm(strategy: str, backbone: str, *, opens: bool) -> Arm:
+        return Arm(strategy_named(strategy), backbone, plan.pinned.get(strategy, {}), opens)
+
+    lines: dict[Role, Line] = {
+        "transfer": Line(
+            "transfer",
+            [arm(one.name, name, opens=name == first or one in at_once) for one, name in order],
+        )
+    }
+    if plan.control:
+        lines["random-frozen"] = Line("random-frozen", [arm("random-frozen", first, opens=True)])
+        lines["scratch"] = Line("scratch", [arm(name, first, opens=True) for name in CONTROLS if name == "scratch"])
     return lines
 
 
-def _account(lines: dict[Role, _Line], trial: Trial) -> None:
-    line = lines.get(trial.spec.role)
-    if line is None:
-        return
-    line.spent_s += trial.seconds
-    line.done.append(trial)
-    if "folds" in trial.spec.settings:
-        refit_s = REFIT * trial.seconds / trial.spec.settings["folds"]
-        line.largest_refit_s = max(line.largest_refit_s, refit_s)
-    if line.waiting:
-        same = (trial.spec.strategy, trial.spec.backbone)
-        index = next((i for i, entry in enumerate(line.waiting) if entry[:2] == same), None)
-        if index is not None:
-            line.waiting.pop(index)
-
-
-def _next(
-    lines: dict[Role, _Line], plan: Plan, bench: Workbench, rows: np.ndarray, clock: Clock, seconds_in_all: float
-) -> Spec | None:
-    """The next spec: every role once, then the role that has used least; None when nothing more fits."""
-    while True:
-        open_lines = [line for line in lines.values() if line.waiting]
-        if not open_lines:
-            return None
-        order: list[Role] = ["transfer", "random-frozen", "scratch"]
-        if clock.interrupted:
-            open_lines = [line for line in open_lines if line.role == "transfer" and not line.done]
-            if not open_lines:
-                return None
-        untried = [line for line in open_lines if not line.done]
-        if plan.trials is None:
-            line = untried[0] if untried else min(open_lines, key=lambda x: (x.spent_s, order.index(x.role)))
-        else:
-            line = untried[0] if untried else min(open_lines, key=lambda x: (len(x.done), order.index(x.role)))
-        name, backbone, number = line.waiting[0]
-        strategy = strategy_named(name)
-        seconds: float | None = None
-        if plan.trials is None:
-            roles = 2 if "scratch" in lines else 1
-            others = sum(other.largest_refit_s for other in lines.values() if other is not line)
-            left = clock.seconds_left() - RESERVE * seconds_in_all - others
-            seconds = min(line.affordable(seconds_in_all / roles), left)
-        settings = strategy.propose(number, bench, backbone, rows, seconds=seconds)
-        if settings is None and not line.done:
-            # Each role is tried at least once, however short the budget: a verdict needs both sides.
-            full = strategy.propose(number, bench, backbone, rows, seconds=None) or {}
-            settings = {**full, "epochs": MIN_EPOCHS, "folds": 1}
-        if settings is None:
-            line.waiting.pop(0)
-            continue
-        return Spec(line.role, backbone, name, settings)
-
-
-def strategy_named(name: str) -> Strategy:
-    """The strategy or control called `name`."""
-    return STRATEGIES[name] if name in STRATEGIES else CONTROLS[name]
-
-
-def _run(spec: Spec, number: int, fold: int, bench: Workbench, rows: np.ndarray, folds: Folds, ledger: Ledger) -> Trial:
-    known = ledger.finished(spec, fold)
-    if known is not None:
-        return known
-    began = time.monotonic()
-    seed = seed_of(bench, spec, fold)
-    try:
-        validated = strategy_named(spec.strategy).validate(spec, bench, rows, folds, seed=seed)
-        error, values = None, bench.judge(validated.rows).values(validated.logits)
-    except (FloatingPointError, ModelError) as problem:
-        validated, error, values = None, str(problem), {}
-        bench.listener(Said(f"{spec.strategy} on {spec.backbone} failed: {problem}", warning=True))
-    trial = Trial(number, fold, spec, time.monotonic() - began, values, validated, error)
-    ledger.record(trial)
-    if error is None:
-        bench.listener(TrialEnded(spec.strategy, spec.backbone, bench.metric, values[bench.metric], trial.seconds))
-    return trial
-
-
-def seed_of(bench: Workbench, spec: Spec, fold: int) -> int:
-    """The seed of a trial: a function of the run's seed and the spec, not of the order of trials."""
-    return child_seed(bench.seed, spec.key(fold))
+def described(settings: Settings) -> str:
+    """What is particular about a trial, in a few words."""
+    words = [f"{name.replace('learning_rate', 'rate')} {settings[name]:.2g}" for name in ("learning_rate",) if name in settings]
+    words += [f"{settings[name]} {name}" for name in ("epochs", "folds", "examples") if name in settings]
+    return ", ".join(words)
 
 
 def winner(trials: Sequence[Trial], role: Role, bench: Workbench) -> Trial | None:
@@ -205,7 +324,7 @@ def winner(trials: Sequence[Trial], role: Role, bench: Workbench) -> Trial | Non
     A deeper strategy has to beat a simpler one by more than chance, and the more so the more settings of it were
     tried: on a few dozen validation examples the largest number is often luck.
     """
-    finished = [trial for trial in trials if trial.spec.role == role and trial.validated is not None]
+    finished = [trial for trial in trials if trial.spec.role == role and trial.finished]
     if not finished:
         return None
     shared = set.intersection(*(set(trial.validated.rows.tolist()) for trial in finished if trial.validated))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Protocol
 
 import numpy as np
 
 from headstart.adapt.network import Network
+from headstart.adapt.space import Settings, Space
 from headstart.adapt.trial import Role, Spec, Validated
+from headstart.adapt.watch import Watch
 from headstart.adapt.workbench import Folds, Workbench
 from headstart.models.backbone import Backbone
 
@@ -21,6 +24,39 @@ class Schedule:
     epochs: int
     batch_size: int
     folds: int
+
+
+class Effort(Enum):
+    """How much a trial has to tell."""
+
+    LEAST = "least"
+    """Anything at all, on a part of the examples if need be: a role that has no trial yet."""
+    FIRST = "first"
+    """Whether the strategy is any good: fewer folds and epochs will do."""
+    FURTHER = "further"
+    """Which settings are better: as many folds and epochs as the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Complete settings of a trial, and the seconds that it and its refit are predicted to take."""
+
+    settings: Settings
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a first trial is expected to gain over the probe, in nats of log error, and how far off that may be."""
+
+    gain: float
+    spread: float
+
+
+NOTHING = Expected(0.0, 0.4)
+"""Of a probe."""
+LITTLE = Expected(0.1, 0.4)
+"""Where it was not measured."""
 
 
 class Strategy(Protocol):
@@ -52,8 +88,18 @@ class Strategy(Protocol):
         ...
 
     @property
-    def choices(self) -> int:
-        """How many settings there are to propose."""
+    def expected(self) -> Expected:
+        """What it is expected to gain before it was tried."""
+        ...
+
+    @property
+    def space(self) -> Space:
+        """What can be tuned; nothing where one trial says all."""
+        ...
+
+    @property
+    def portfolio(self) -> Sequence[Settings]:
+        """What to try first, the most promising first: values for some of `space`."""
         ...
 
     def first(self, backbone: Backbone) -> int:
@@ -65,13 +111,25 @@ class Strategy(Protocol):
         ...
 
     def propose(
-        self, number: int, bench: Workbench, backbone: str, rows: np.ndarray, *, seconds: float | None
-    ) -> Mapping[str, Any] | None:
-        """Settings number `number`; None where `seconds` for it and its refit are too few to be worth it."""
+        self,
+        chosen: Settings,
+        bench: Workbench,
+        backbone: str,
+        rows: np.ndarray,
+        *,
+        seconds: float | None,
+        effort: Effort,
+    ) -> Proposal | None:
+        """Complete settings for what was `chosen` of the space; None where `seconds` for the trial and its refit are too few."""
         ...
 
-    def validate(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> Validated:
-        """Train on parts of `rows` and predict the others."""
+    def validate(
+        self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int, watch: Watch
+    ) -> Validated:
+        """Train on parts of `rows` and predict the others.
+
+        Raises OutOfTime where `watch` says so, and stops early, with what it has seen, where nothing can come of it.
+        """
         ...
 
     def refit(

@@ -33,11 +33,15 @@ class Spec:
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """What validation saw: logits (n × K) for `rows` of the examples, and what a refit needs to know (`found`)."""
+    """What validation saw: logits (n × K) for `rows` of the examples, and what a refit needs to know (`found`).
+
+    `pruned` says that it was given up before its end, because it was clearly behind.
+    """
 
     rows: np.ndarray
     logits: np.ndarray
     found: Mapping[str, Any]
+    pruned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +55,10 @@ class Trial:
     values: Mapping[str, float]
     validated: Validated | None
     error: str | None = None
+    after: int | None = None
+    """How many trials were known when it began; None means all before it."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether it came to its end, so that it can be refitted."""
+        return self.validated is not None and not self.validated.pruned

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,10 @@ Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 """Pairs of (training positions, validation positions) into the rows of a search."""
 
 
+StepKey = tuple[str, str, int, int]
+"""Strategy, backbone, the first stage that moves, batch size."""
+
+
 @dataclass(slots=True)
 class Workbench:
     """The examples of a run (N of them, test inputs included) and what is computed from them once.
@@ -56,14 +60,28 @@ class Workbench:
     seed: int
     backbones: dict[str, Backbone]
     listener: Listener = silent
+    heard: list[Said] = field(default_factory=list)
+    """In a copy that was sent to another process: what was said there, for whoever sent it."""
     _staged: dict[str, Staged] = field(default_factory=dict)
     _twins: dict[str, Backbone] = field(default_factory=dict)
     _features: dict[str, AnyFeatures] = field(default_factory=dict)
     _prepared: dict[str, PreparedExamples] = field(default_factory=dict)
     _resumed: dict[tuple[str, int], Resumed | None] = field(default_factory=dict)
     _carried: dict[tuple[str, int, int], CarriedExamples] = field(default_factory=dict)
-    step_seconds: dict[tuple[str, str, int], float] = field(default_factory=dict)
-    """Measured seconds of a training step by strategy, backbone and batch size."""
+    step_seconds: dict[StepKey, float] = field(default_factory=dict)
+    """Measured seconds of a training step."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to another process: all but what was computed, which it finds in the cache, and who listens here."""
+        kept = ("heard", "listener")
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name[0] != "_" and one.name not in kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy in another process; what is said there is kept."""
+        for one in fields(self):
+            default = one.default_factory() if callable(one.default_factory) else one.default
+            setattr(self, one.name, state.get(one.name, default))
+        self.listener = lambda event: self.heard.append(event) if isinstance(event, Said) else None
 
     def backbone(self, name: str, *, random: bool = False) -> Backbone:
         """The backbone called `name`, or its twin with random weights (the same ones whenever asked)."""
@@ -114,6 +132,14 @@ class Workbench:
             folder=self.cache / "features" / address(backbone, self.fingerprint, self.placement),
             listener=self.listener,
         )
+
+    def extraction_s(self, name: str, *, random: bool = False) -> float:
+        """Seconds that `features` is expected to take; nothing where they are there, or where nobody measured a pass."""
+        pace = self.staged(name).pace
+        if f"{name}/{random}" in self._features or pace is None:
+            return 0.0
+        here = self.staged(name).covers(len(self.items)) and len(self.items) <= ONE_PASS
+        return 0.0 if here and not random else pace.seconds * len(self.items)
 
     def prepared(self, name: str) -> PreparedExamples:
         """All examples as the preprocessing of backbone `name` makes them, ready for training."""

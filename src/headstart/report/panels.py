@@ -75,7 +75,7 @@ def trials(story: Story) -> View | None:
             **trial,
             "role_title": words.ROLES.get(trial["role"], trial["role"]),
             "value": words.metric_value(metric, trial["validation"].get(metric)),
-            "told": words.settings_text(trial["settings"]),
+            "told": words.settings_text(trial["settings"]) + ("; given up, clearly behind" if trial.get("pruned") else ""),
         }
         for trial in found
     ]

@@ -11,6 +11,7 @@ from typing import Any
 
 from headstart.errors import RunError
 from headstart.events import Listener, PhaseEnded, PhaseStarted, Said, fan_out
+from headstart.files import HALF, sweep
 from headstart.log import log_to
 from headstart.run.clock import BudgetClock
 from headstart.run.journal import Journal
@@ -32,6 +33,7 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._refuse_others()
         self._lock = hold(self.folder)
+        sweep(self.folder)
         self.journal = Journal(self.folder / "journal.jsonl")
         self.phases: list[dict[str, Any]] = []
         self.listener = fan_out(listener, log_to(self.folder / "log.jsonl"))
@@ -40,7 +42,7 @@ class Run:
         self.clock = BudgetClock(budget_s, spent_s=spent_s)
 
     def _refuse_others(self) -> None:
-        others = sorted(path.name for path in self.folder.iterdir() if path.name not in ("log.jsonl", LOCK))
+        others = sorted(path.name for path in self.folder.iterdir() if path.name not in ("log.jsonl", LOCK) and path.suffix != HALF)
         if others and "journal.jsonl" not in others:
             raise RunError(
                 f"{self.folder}: holds other files ({', '.join(others[:3])}). Choose another --out, or empty it."

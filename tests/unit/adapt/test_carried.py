@@ -14,6 +14,7 @@ from headstart.adapt import carried
 from headstart.adapt.carried import CarriedExamples, make_room, views_with_room
 from headstart.adapt.examples import prepare_examples
 from headstart.adapt.strategies import STRATEGIES
+from headstart.adapt.strategy import Effort
 from headstart.adapt.trial import Spec
 from headstart.data.image_augment import augment
 from headstart.models.resolve import load_backbone
@@ -148,7 +149,8 @@ def test_what_was_used_longest_ago_makes_room(tmp_path, monkeypatch):
 def test_training_on_what_is_kept_gives_what_training_on_examples_gives(tmp_path):
     bench, rows = workbench(tmp_path / "cache", count=32), np.arange(32)
     strategy, folds = STRATEGIES["partial"], folds_of(32)
-    settings = dict(strategy.propose(0, bench, "tiny", rows, seconds=None))
+    chosen = strategy.portfolio[0]
+    settings = dict(strategy.propose(chosen, bench, "tiny", rows, seconds=None, effort=Effort.FIRST).settings)
     assert settings["views"] == 0  # nothing is augmented here: one view serves all epochs
     logits = []
     for views in (0, None):

@@ -12,12 +12,13 @@ from tests.fakes import folds_of, workbench
 
 from headstart.adapt.ledger import Ledger
 from headstart.adapt.proving import Outer, prove_split, refit_winner
-from headstart.adapt.search import RESERVE, Plan, search, strategy_named, winner
-from headstart.adapt.strategies import CONTROLS, DEFAULT_STRATEGIES, STRATEGIES
+from headstart.adapt.search import RESERVE, Plan, search, winner
+from headstart.adapt.strategies import CONTROLS, DEFAULT_STRATEGIES, STRATEGIES, strategy_named
 from headstart.adapt.trial import Spec, Trial, Validated
 from headstart.data.modality import MODALITIES
 from headstart.events import TrialEnded
 from headstart.run.clock import BudgetClock
+from headstart.run.executors import Here
 from headstart.run.journal import Journal
 
 ALL = DEFAULT_STRATEGIES
@@ -49,7 +50,8 @@ def _ledger(folder, replay=None):
 def _search(bench, folder, *, trials=6, control=True, strategies=ALL, clock=None, replay=None):
     rows = np.arange(len(bench.items))
     plan = Plan(list(bench.backbones), strategies, control, trials)
-    return search(bench, rows, folds_of(len(rows)), plan, ledger=_ledger(folder, replay), clock=clock or FakeClock())
+    ledger, clock = _ledger(folder, replay), clock or FakeClock()
+    return search(bench, rows, folds_of(len(rows)), plan, ledger=ledger, clock=clock, executor=Here())
 
 
 def test_each_role_is_tried_and_then_they_take_turns(tmp_path):
@@ -201,11 +203,18 @@ def test_the_time_of_a_trial_holds_its_refit_and_leaves_some_for_the_next_strate
     bench = workbench(tmp_path, count=48)
     rows = np.arange(48)
     for strategy in ("partial", "full"):
-        bench.step_seconds[(strategy, "tiny", 16)] = 0.1  # three steps, 0.3 s, an epoch
+        first = strategy_named(strategy).first(bench.backbones["tiny"])
+        bench.step_seconds[(strategy, "tiny", first, 16)] = 0.1  # three steps, 0.3 s, an epoch
     journal = tmp_path / "journal"
     plan = Plan(["tiny"], ALL, False, None)
     trials = search(
-        bench, rows, folds_of(48), plan, ledger=_ledger(journal), clock=FakeClock(left=seconds / (1 - RESERVE))
+        bench,
+        rows,
+        folds_of(48),
+        plan,
+        ledger=_ledger(journal),
+        clock=FakeClock(left=seconds / (1 - RESERVE)),
+        executor=Here(),
     )
     first = next((trial.spec for trial in trials if trial.spec.strategy == "full"), None)
     if expected is None:
@@ -231,6 +240,7 @@ def test_prove_split_predicts_every_role_and_both_floors(tmp_path):
         Plan(["tiny"], ALL, True, 4),
         ledger=_ledger(tmp_path),
         clock=BudgetClock(None),
+        executor=Here(),
         modality=MODALITIES["image"],
         temperature=lambda trial: 1.0,
     )
@@ -244,7 +254,8 @@ def test_every_strategy_says_what_it_is(name):
     strategy = strategy_named(name)
     assert strategy.name == name
     assert strategy.summary
-    assert strategy.choices >= 1
+    assert strategy.portfolio
+    assert all(set(settings) <= set(strategy.space) for settings in strategy.portfolio)
 
 
 def test_a_trial_that_is_recorded_when_ctrl_c_comes_counts(tmp_path):

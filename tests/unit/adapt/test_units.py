@@ -14,6 +14,7 @@ from headstart.adapt.floor import classical_logits, tfidf_logits
 from headstart.adapt.network import HeadInUnits, Network
 from headstart.adapt.strategies import STRATEGIES
 from headstart.adapt.trial import Spec
+from headstart.adapt.watch import Watch
 from headstart.runtime import generator
 from headstart.tasks import TASKS
 from headstart.tasks.base import Units
@@ -69,7 +70,7 @@ def test_the_unit_of_the_targets_changes_nothing_else(tmp_path, name, scale, shi
     strategy, rows, folds, said = STRATEGIES[name], np.arange(48), folds_of(48), []
     chosen = spec() if name == "full" else Spec("transfer", "tiny", "probe")
     for number, bench in enumerate((bench_of(tmp_path / "a"), bench_of(tmp_path / "b", scale=scale, shift=shift))):
-        seen = strategy.validate(chosen, bench, rows, folds, seed=1)
+        seen = strategy.validate(chosen, bench, rows, folds, seed=1, watch=Watch())
         network = strategy.refit(chosen, seen.found, bench, rows, folds, seed=1).with_plain_head()
         values = np.concatenate([seen.logits, strategy.logits(network, chosen, bench, rows)])
         said.append(values if number else values * scale + shift)

@@ -254,6 +254,7 @@ def trials(backbones: Sequence[str], scheme: str, best: str) -> list[dict[str, A
             "validation": {} if value is None else {"accuracy": value, "macro_f1": value - 0.01},
             "seconds": seconds,
             "chosen": strategy in (best, "scratch", "random-frozen") and value != 0.873,
+            "pruned": False,
             "error": error,
         }
         for fold in folds
