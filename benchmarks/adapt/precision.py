@@ -128,7 +128,7 @@ def trained(bench: Workbench, name: str, rows: np.ndarray, test: np.ndarray, pla
     recipe = Recipe(epochs=EPOCHS, learning_rate=3e-4, head_learning_rate=3e-3)
     examples = bench.prepared(name)
     train(
-        network, examples, rows, bench.targets[rows], recipe, objective=bench.task.loss, placement=placement,
+        network, examples, rows, bench.targets[rows], recipe, objective=bench.task.objective(bench.targets[rows]), placement=placement,
         rng=generator(0, "train"), augment=bench.augment,
     )  # fmt: skip
     return float((predict_logits(network, examples, test, placement).argmax(1) == bench.targets[test]).mean())

@@ -94,7 +94,7 @@ def measured(
         )  # fmt: skip
         train(
             Network(load_backbone(str(path) if path.is_dir() else model), 2), examples, rows, targets[rows], recipe,
-            objective=task.loss, placement=placement, rng=generator(0), validation=(held_out, Judge(task, "accuracy", targets[held_out])),
+            objective=task.objective(targets), placement=placement, rng=generator(0), validation=(held_out, Judge(task, "accuracy", targets[held_out])),
         )  # fmt: skip
         return need(micro_batch or batch_size, checkpoint=checkpoint) / 2**20, resident("VmHWM") - before
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from headstart.errors import HeadstartError as HeadstartError
     from headstart.estimators import PretrainedFeatures as PretrainedFeatures
     from headstart.estimators import TransferClassifier as TransferClassifier
+    from headstart.estimators import TransferRegressor as TransferRegressor
     from headstart.model import Model as Model
     from headstart.model import load as load
     from headstart.pipeline import fit as fit
@@ -22,6 +23,7 @@ _HOMES = {
     "Model": "headstart.model",
     "PretrainedFeatures": "headstart.estimators",
     "TransferClassifier": "headstart.estimators",
+    "TransferRegressor": "headstart.estimators",
     "check": "headstart.data.check",
     "fit": "headstart.pipeline",
     "load": "headstart.model",

@@ -57,13 +57,13 @@ def material_of(dataset: Dataset, *, metric: str | None, seed: int, listener: Li
     for line in found.lines():
         listener(Said(line))
     parts = split(dataset, found, seed=seed)
-    metric = metric or TASKS[dataset.kind].default_metric
+    task = TASKS[dataset.kind]
+    metric = metric or task.default_metric
     if dataset.kind not in METRICS[metric].kinds:
-        raise OptionError(
-            f"--metric {metric}: does not judge {dataset.kind}-label data. Leave it out, or see `headstart fit --help`."
-        )
+        known = ", ".join(row.name for row in METRICS.values() if dataset.kind in row.kinds)
+        raise OptionError(f"--metric {metric}: does not judge {task.name}. Leave it out, or choose from: {known}.")
     held_out, classes = dataset.take(parts.test), dataset.take(parts.train).classes
-    if parts.test and not any(set(classes).issuperset(names) for names in held_out.labels or ()):
+    if parts.test and not any(task.knows(names, classes) for names in held_out.labels or ()):
         raise DataError(
             f"{dataset.name}: no test example has a class of the training data ({', '.join(held_out.classes[:5])}; "
             f"in training {', '.join(classes[:5])}). Name the classes alike in both."
@@ -119,7 +119,7 @@ def workbench_of(
     kept = dataset.take(rows)
     seen = len(splits.train)
     targets = task.encode(kept.take(range(seen)).labels or (), material.classes)
-    hidden = np.full((len(rows) - seen, *targets.shape[1:]), -1 if targets.ndim == 1 else 0, dtype=targets.dtype)
+    hidden = np.full((len(rows) - seen, *targets.shape[1:]), _nothing(targets), dtype=targets.dtype)
     return Workbench(
         items=kept.items,
         contents=[material.audit.contents[row].hex() for row in rows],
@@ -136,6 +136,13 @@ def workbench_of(
         backbones=_named(backbones),
         listener=listener,
     )
+
+
+def _nothing(targets: np.ndarray) -> float:
+    """What stands for a label that is locked."""
+    if np.issubdtype(targets.dtype, np.floating):
+        return math.nan
+    return -1 if targets.ndim == 1 else 0
 
 
 def _named(backbones: Sequence[Backbone]) -> dict[str, Backbone]:
@@ -181,6 +188,7 @@ def rank_candidates(
         clock=clock,
         seed=bench.seed,
         listener=listener,
+        left_out=bench.task.left_out,
     )
 
 
@@ -200,6 +208,7 @@ def rank_again(
         knowledge=learned,
         fingerprint=material.fingerprint,
         seed=bench.seed,
+        left_out=bench.task.left_out,
     )
 
 
@@ -222,7 +231,8 @@ def outlooks(material: Material, bench: Workbench, ranking: Ranking, *, control:
         tested=len(material.splits.test) or seen,
         seed=bench.seed,
     )
-    learned = forecaster(material.dataset.modality) if control else None
+    # What is known of verdicts was measured in accuracy.
+    learned = forecaster(material.dataset.modality) if control and bench.task.reads == "classification" else None
     found = []
     for one in ranking.candidates:
         name = one.card.name
@@ -263,8 +273,8 @@ def stories(material: Material, bench: Workbench, ranking: Ranking, ahead: Seque
     floor = ahead[0].floor
     if floor is not None and floor >= SOLVED:
         told.append(
-            f"Transfer is hardly needed: a classical method ({MODALITIES[material.dataset.modality].floor_name}) gets {floor:.0%} of "
-            "the training examples right, each left out."
+            f"Transfer is hardly needed: a classical method ({MODALITIES[material.dataset.modality].floor_name} with ridge regression) "
+            f"{bench.task.left_out.format(share=floor, count=len(rows))}, each left out."
         )
     test = len(bench.items) - len(material.splits.train)
     if test >= FEWEST_TO_COMPARE:

@@ -58,13 +58,14 @@ def check(
     label: o.Label = None,
     split: o.SplitColumn = None,
     group: o.Group = None,
+    task: o.LabelsAre = None,
 ) -> None:
     """Show what is in the data and what is wrong with it. Nothing is trained and nothing is changed."""
     from headstart.data.check import check as look
     from headstart.terminal import Terminal, write_lines
 
     with Terminal() as terminal:
-        found = look(data, columns=columns(text, image, label, split, group), listener=terminal)
+        found = look(data, columns=columns(text, image, label, split, group, task), listener=terminal)
     write_lines(found.lines())
 
 
@@ -77,6 +78,7 @@ app.add_typer(models_app, name="models")
     epilog=examples(
         "headstart fit photos/ --budget 5m --out runs/bees",
         "headstart fit reviews.csv --text review --label stars --trials 6",
+        "headstart fit cells.csv --label diameter --task regression",
         "headstart fit photos/ --model timm:resnet18.a1_in1k --strategy probe --control none",
     ),
 )
@@ -97,6 +99,7 @@ def fit(
     label: o.Label = None,
     split: o.SplitColumn = None,
     group: o.Group = None,
+    task: o.LabelsAre = None,
     seed: o.Seed = 0,
     device: o.Device = "auto",
     precision: o.InPrecision = o.Precision.auto,
@@ -126,7 +129,7 @@ def fit(
         "history": history,
     }
     journal = replay / "journal.jsonl" if replay and replay.is_dir() else replay
-    chosen = columns(text, image, label, split, group)
+    chosen = columns(text, image, label, split, group, task)
     _fit(data, out, options, columns=chosen, replay=journal, open_report=open_report)
 
 
@@ -175,7 +178,7 @@ def evaluate(
 
 
 @app.command(
-    short_help="Labels and confidences for new pictures or texts.",
+    short_help="Labels and confidences, or numbers, for new pictures or texts.",
     epilog=examples(
         "headstart predict runs/bees new/*.jpg", 'headstart predict runs/moods "what a day" --out predictions.csv'
     ),
@@ -187,7 +190,8 @@ def predict(
     device: o.Device = "auto",
     precision: o.InPrecision = o.Precision.auto,
 ) -> None:
-    """Predict pictures or texts: label and confidence of each. An input that cannot be read gets its error, no label.
+    """Predict pictures or texts: label and confidence of each, or a number with its interval. An input that cannot be read gets its
+    error, no label.
 
     The exit code is 1 where nothing could be predicted.
     """

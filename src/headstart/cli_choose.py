@@ -107,6 +107,7 @@ def rank(
     label: o.Label = None,
     split: o.SplitColumn = None,
     group: o.Group = None,
+    task: o.LabelsAre = None,
     seed: o.Seed = 0,
     device: o.Device = "auto",
     precision: o.InPrecision = o.Precision.auto,
@@ -127,7 +128,7 @@ def rank(
         from headstart.run.default_folder import name_of, rank_folder
 
         folder = out or rank_folder(name_of(data))
-        chosen = columns(text, image, label, split, group)
+        chosen = columns(text, image, label, split, group, task)
         result = run(
             data,
             models=named(model),
@@ -138,6 +139,7 @@ def rank(
             label=label,
             split=split,
             group=group,
+            task=chosen.task,
             seed=seed,
             device=device,
             precision=precision.value,

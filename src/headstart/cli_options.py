@@ -31,6 +31,14 @@ class Modality(StrEnum):
     text = "text"
 
 
+class LabelTask(StrEnum):
+    """What labels are."""
+
+    classification = "classification"
+    ordinal = "ordinal"
+    regression = "regression"
+
+
 class Objective(StrEnum):
     """What pre-training learns from."""
 
@@ -74,7 +82,7 @@ BackboneOut = Annotated[
 ]
 TableOut = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", dir_okay=False, help="Also write a CSV file, with one probability per class."),
+    typer.Option(metavar="FILE", dir_okay=False, help="Also write a CSV file, with one probability per class, or the ends of each number's interval."),
 ]
 Models = Annotated[
     list[str] | None,
@@ -130,7 +138,7 @@ Against = Annotated[Control, typer.Option(help="What transfer is compared with; 
 Metric = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="What validation selects on: accuracy, balanced_accuracy, macro_f1, auroc, log_loss, …"
+        metavar="NAME", help="What validation selects on: accuracy, balanced_accuracy, macro_f1, auroc, log_loss, mae, r2, …"
     ),
 ]
 Text = Annotated[
@@ -145,6 +153,13 @@ SplitColumn = Annotated[
 ]
 Group = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Column whose equal values stay on one side, such as a patient.")
+]
+LabelsAre = Annotated[
+    LabelTask | None,
+    typer.Option(
+        "--task",
+        help="What labels are: names, an order of classes by the numbers their names begin with, or numbers to predict. [default: guessed]",
+    ),
 ]
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")]
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")]

@@ -12,7 +12,7 @@ from headstart.errors import OptionError
 if TYPE_CHECKING:
     from headstart.data.options import Columns
 
-COLUMN_OPTIONS = ("text", "image", "label", "split", "group")
+COLUMN_OPTIONS = ("text", "image", "label", "split", "group", "task")
 
 
 def examples(*lines: str) -> str:
@@ -27,11 +27,12 @@ def columns(
     label: str | None = None,
     split: str | None = None,
     group: str | None = None,
+    task: str | None = None,
 ) -> Columns:
-    """The named columns of a table."""
+    """The named columns of a table, and what its labels are."""
     from headstart.data.options import Columns
 
-    return Columns(text=tuple(text or ()), image=image, label=label, split=split, group=group)
+    return Columns(text=tuple(text or ()), image=image, label=label, split=split, group=group, task=task and str(task))
 
 
 def settings(texts: list[str] | None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""scikit-learn citizens: a transformer of pretrained features, and a classifier that transfers."""
+"""scikit-learn citizens: a transformer of pretrained features, and a classifier and a regressor that transfer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted
@@ -30,13 +30,12 @@ from headstart.model import Model
 from headstart.models.backbone import Backbone
 from headstart.models.catalogue import default_candidates
 from headstart.models.resolve import load_backbone
-from headstart.prove.calibrate import fit_temperature
 from headstart.registry import pick
 from headstart.run.clock import BudgetClock, seconds
 from headstart.run.executors import Here
 from headstart.run.journal import Journal
 from headstart.runtime import place
-from headstart.tasks import TASKS
+from headstart.tasks import TASKS, Task
 
 
 class PretrainedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -79,12 +78,8 @@ class PretrainedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return _raw_input(super().__sklearn_tags__())
 
 
-class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Classify raw pictures or texts with a pre-trained backbone, adapted as deep as validation supports.
-
-    `backbone` is as in PretrainedFeatures. Without `budget` it runs `trials` trials, which repeats exactly; the default, one trial, is a probe. There is no test
-    set and no control here: scikit-learn's own splitters prove it from outside, `headstart.fit` from inside.
-    """
+class _Transfer(BaseEstimator):  # type: ignore[misc]
+    """What the estimators that transfer share: settings, and a search on all examples."""
 
     def __init__(
         self,
@@ -107,27 +102,30 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.precision = precision
         self.offline = offline
 
-    def fit(self, X: Sequence[Any], y: Any) -> Self:
-        """Adapt the backbone to examples `X` (N) and labels `y` (N).
-
-        Raises DataError below two classes, or where no class has two examples.
-        """
+    def _check(self) -> None:
         if self.budget is None and self.trials < 1:
             raise OptionError(f"trials={self.trials}: must be at least 1.")
         for name in self.strategies:
             pick(STRATEGIES, name, what="strategy")
-        self.classes_, targets_N = _targets(y)
+
+    def _fit(self, X: Sequence[Any], targets_N: np.ndarray, task: Task, names: tuple[str, ...]) -> Model:
         backbone = _load(self.backbone, X, offline=self.offline)
         dataset = _inputs(X, backbone)
         if len(dataset) != len(targets_N):
             raise DataError(f"X holds {len(dataset)} examples, y {len(targets_N)} labels. They must be as many.")
         with tempfile.TemporaryDirectory(prefix="headstart-") as folder:
-            self.model_ = self._adapt(dataset, targets_N.astype(np.int64), backbone, Path(folder))
-        return self
+            return self._adapt(dataset, targets_N, backbone, Path(folder), task, names)
 
-    def _adapt(self, dataset: Dataset, targets_N: np.ndarray, backbone: Backbone, folder: Path) -> Model:
-        modality, task = MODALITIES[dataset.modality], TASKS["single"]
-        names = tuple(str(name) for name in self.classes_)
+    def _adapt(
+        self,
+        dataset: Dataset,
+        targets_N: np.ndarray,
+        backbone: Backbone,
+        folder: Path,
+        task: Task,
+        names: tuple[str, ...],
+    ) -> Model:
+        modality = MODALITIES[dataset.modality]
         bench = Workbench(
             items=dataset.items,
             contents=[str(row) for row in range(len(dataset))],  # the cache is this call's own
@@ -146,7 +144,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rows = np.arange(len(targets_N))
         folds = inner_folds(targets_N, bench.groups, k=4, seed=bench.seed)
         if not folds:
-            raise DataError("y: no class has two examples, so nothing can be validated. Add examples.")
+            raise DataError(f"y: {TOO_FEW[task.kind]}, so nothing can be validated. Add examples.")
         outer = Outer(0, rows, np.array([], dtype=np.int64), folds)
         plan = Plan(
             backbones=[backbone.card.name],
@@ -164,10 +162,36 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return Model(
             refit_winner(best, outer, bench),
             classes=names,
-            kind="single",
-            temperature=fit_temperature(seen.logits, targets_N[seen.rows]),
+            kind=task.kind,
+            temperature=task.calibrate(seen.logits, targets_N[seen.rows]),
             placement=bench.placement_of(backbone.card.name, training=best.spec.strategy != "probe"),
         )
+
+    def __sklearn_tags__(self) -> Any:
+        """Inputs are raw examples, not rows of numbers."""
+        return _raw_input(super().__sklearn_tags__())
+
+
+TOO_FEW = {"single": "no class has two examples", "quantity": "fewer than two examples"}
+
+
+class TransferClassifier(ClassifierMixin, _Transfer):  # type: ignore[misc]
+    """Classify raw pictures or texts with a pre-trained backbone, adapted as deep as validation supports.
+
+    `backbone` is as in PretrainedFeatures. Without `budget` it runs `trials` trials, which repeats exactly; the default, one trial, is a probe. There is no test
+    set and no control here: scikit-learn's own splitters prove it from outside, `headstart.fit` from inside.
+    """
+
+    def fit(self, X: Sequence[Any], y: Any) -> Self:
+        """Adapt the backbone to examples `X` (N) and labels `y` (N).
+
+        Raises DataError below two classes, or where no class has two examples.
+        """
+        self._check()
+        self.classes_, targets_N = _targets(y)
+        names = tuple(str(name) for name in self.classes_)
+        self.model_ = self._fit(X, targets_N.astype(np.int64), TASKS["single"], names)
+        return self
 
     def predict_proba(self, X: Sequence[Any]) -> np.ndarray:
         """Calibrated probabilities (N × K), columns in the order of `classes_`."""
@@ -179,9 +203,27 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         chances_NK = self.predict_proba(X)
         return np.asarray(self.classes_[chances_NK.argmax(axis=1)])
 
-    def __sklearn_tags__(self) -> Any:
-        """Inputs are raw examples, not rows of numbers."""
-        return _raw_input(super().__sklearn_tags__())
+
+class TransferRegressor(RegressorMixin, _Transfer):  # type: ignore[misc]
+    """Predict a number for raw pictures or texts with a pre-trained backbone; settings as in TransferClassifier."""
+
+    def fit(self, X: Sequence[Any], y: Any) -> Self:
+        """Adapt the backbone to examples `X` (N) and numbers `y` (N), in any unit.
+
+        Raises DataError where they are not finite, all equal, or fewer than two.
+        """
+        self._check()
+        self.model_ = self._fit(X, _numbers(y), TASKS["quantity"], ())
+        return self
+
+    def predict(self, X: Sequence[Any]) -> np.ndarray:
+        """The number for each example (N,), in the unit of `y`."""
+        return np.asarray(self.predict_interval(X)[:, 0])
+
+    def predict_interval(self, X: Sequence[Any]) -> np.ndarray:
+        """Number, low and high end for each example (N × 3); nine of ten new numbers lie between the ends."""
+        check_is_fitted(self, "model_")
+        return np.asarray(self.model_.predict_proba(_inputs(X, self.model_.backbone)))
 
 
 def _raw_input(tags: Any) -> Any:
@@ -230,6 +272,19 @@ def _targets(y: Any) -> tuple[np.ndarray, np.ndarray]:
     if len(classes) < 2:
         raise DataError("y: one class only. Add examples of a second class.")
     return classes, targets_N
+
+
+def _numbers(y: Any) -> np.ndarray:
+    """Finite numbers (N) of which two differ."""
+    numbers_N: np.ndarray = column_or_1d(y, warn=True)
+    if numbers_N.dtype.kind not in "buif":
+        raise DataError("y: holds no numbers. Give one number per example, or use TransferClassifier.")
+    numbers_N = np.asarray(numbers_N, dtype=np.float64)
+    if not np.isfinite(numbers_N).all():
+        raise DataError("y: NaN or infinite values. Leave those examples out.")
+    if len(numbers_N) < 2 or np.ptp(numbers_N) == 0:
+        raise DataError("y: all numbers are the same. Add examples with others.")
+    return numbers_N
 
 
 def _seed(random_state: Any) -> int:

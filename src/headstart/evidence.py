@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from headstart.adapt.proving import Proved
+from headstart.evidence_errors import gap_by_errors, intervals, verdict_by_errors
 from headstart.prove.answers import Answers
 from headstart.prove.calibrate import calibration
 from headstart.prove.compare import Verdict, compare
@@ -16,8 +17,11 @@ from headstart.prove.estimate import Estimate, proportion
 from headstart.prove.evidence import confusion_counts
 from headstart.prove.generalise import gap
 from headstart.prove.metrics import evaluate
+from headstart.registry import pick
 from headstart.runtime import generator
 from headstart.tasks import Task
+
+Training = Sequence[tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,34 +52,84 @@ def gather(
     return Tested(
         rows=rows,
         targets=targets_of[rows],
-        probabilities={
-            name: joined(task.probabilities(split.logits[name], split.temperatures.get(name, 1.0)) for split in proved)
-            for name in names
-        },
+        probabilities={name: joined(_said(split, name, task) for split in proved) for name in names},
         uncalibrated=joined(task.probabilities(split.logits["transfer"]) for split in proved),
         folds=joined(np.full(len(split.test), split.number) for split in proved),
         groups=None if groups is None else groups[rows],
     )
 
 
+def _said(split: Proved, name: str, task: Task) -> np.ndarray:
+    """What a role or floor says of a split's test rows; floors are not calibrated."""
+    if name not in split.temperatures:
+        return task.probabilities(split.logits[name])
+    return task.probabilities(split.logits[name], split.temperatures[name])
+
+
 def evidence(
-    tested: Tested, task: Task, *, classes: Sequence[str], train_right: float, train_count: int, seed: int
+    tested: Tested, task: Task, *, classes: Sequence[str], training: Training, train_count: int, seed: int
 ) -> dict[str, Any]:
-    """The parts of a `Result` that the test labels decide, JSON-ready."""
+    """The parts of a `Result` that the test labels decide, JSON-ready; `training` holds rows and what their answers are worth,
+    for each split.
+    """
     answers = {name: task.answers(tested.targets, chances) for name, chances in tested.probabilities.items()}
     metrics = {
         name: evaluate(given, rng=generator(seed, "intervals", name), groups=tested.groups)
         for name, given in answers.items()
     }
-    decided = task.decide(tested.probabilities["transfer"])
-    counts = confusion_counts(tested.targets, decided, len(classes))
     return {
         "test": {name: {key: asdict(value) for key, value in found.items()} for name, found in metrics.items()},
+        "confusion": confusion(tested, task, classes),
+        **pick(PROOFS, task.kind, what="kind of labels")(answers, tested, task, training, train_count, seed),
+    }
+
+
+def confusion(tested: Tested, task: Task, classes: Sequence[str]) -> dict[str, Any] | None:
+    """Which classes were taken for which; None where an example has not exactly one."""
+    true_N, said_N = task.places(tested.targets), task.places(task.decide(tested.probabilities["transfer"]))
+    if true_N is None or said_N is None:
+        return None
+    return {"classes": list(classes), "counts": confusion_counts(true_N, said_N, len(classes))}
+
+
+def _by_right_and_wrong(
+    answers: Mapping[str, Any], tested: Tested, task: Task, training: Training, train_count: int, seed: int
+) -> dict[str, Any]:
+    right = float(np.mean([worth_N.mean() for _, worth_N in training]))
+    return {
         "verdict": verdict(answers, tested.groups, seed),
         "calibration": calibrated(tested, task, seed),
-        "confusion": None if counts is None else {"classes": list(classes), "counts": counts},
-        "gap": fit_gap(answers["transfer"], train_right, train_count),
+        "gap": fit_gap(answers["transfer"], right, train_count),
     }
+
+
+def _by_rank(
+    answers: Mapping[str, Any], tested: Tested, task: Task, training: Training, train_count: int, seed: int
+) -> dict[str, Any]:
+    return {
+        "verdict": verdict_by_errors(answers, tested.groups, seed, unit=" classes"),
+        "calibration": calibrated(tested, task, seed),
+        "gap": gap_by_errors(answers["transfer"], training, tested.groups, seed),
+    }
+
+
+def _by_number(
+    answers: Mapping[str, Any], tested: Tested, task: Task, training: Training, train_count: int, seed: int
+) -> dict[str, Any]:
+    return {
+        "verdict": verdict_by_errors(answers, tested.groups, seed),
+        "calibration": intervals(answers["transfer"], tested.groups, seed),
+        "gap": gap_by_errors(answers["transfer"], training, tested.groups, seed),
+    }
+
+
+PROOFS: Mapping[str, Callable[..., dict[str, Any]]] = {
+    "single": _by_right_and_wrong,
+    "multi": _by_right_and_wrong,
+    "ordinal": _by_rank,
+    "quantity": _by_number,
+}
+"""Verdict, calibration and gap by kind of labels."""
 
 
 def verdict(answers: Mapping[str, Answers], groups: np.ndarray | None, seed: int) -> dict[str, Any] | None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,11 @@ from headstart.data.options import Columns
 from headstart.data.read import read, read_inputs
 from headstart.errors import DataError, NothingReadable, OptionError, RunError
 from headstart.features.extract import feature_chunks
-from headstart.files import read_json, read_tensors, replacing, write_json, write_tensors
+from headstart.files import read_json, read_tensors, write_json, write_tensors
 from headstart.models.backbone import Backbone
 from headstart.models.resolve import rebuild
 from headstart.models.weights import load_exactly
-from headstart.prove.estimate import Estimate
+from headstart.predicted import Evaluation, Prediction, Predictions, answer
 from headstart.prove.evidence import confusion_counts
 from headstart.prove.metrics import evaluate
 from headstart.registry import pick
@@ -30,69 +29,18 @@ from headstart.run.result import Result
 from headstart.runtime import Placement, generator, place
 from headstart.tasks import TASKS, Task
 
+__all__ = ["Evaluation", "Model", "Prediction", "Predictions", "load"]
+
 FORMAT_VERSION = 2
 """What is written. Version 1 had no `head`: it was linear and read the backbone's own features."""
 READABLE = (1, 2)
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """One answer; where the input could not be read, `error` says why and nothing is predicted."""
-
-    id: str
-    labels: tuple[str, ...]
-    confidence: float | None
-    probabilities: Mapping[str, float]
-    error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Predictions:
-    """Answers in the order of the inputs."""
-
-    rows: tuple[Prediction, ...]
-    classes: tuple[str, ...]
-
-    def to_csv(self, path: str | Path) -> None:
-        """Write id, predicted, confidence, error and one probability per class."""
-        with replacing(Path(path)) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["id", "predicted", "confidence", "error", *(f"p:{name}" for name in self.classes)])
-            for row in self.rows:
-                chances = [f"{row.probabilities[name]:.6g}" if row.probabilities else "" for name in self.classes]
-                confidence = "" if row.confidence is None else f"{row.confidence:.6g}"
-                writer.writerow([row.id, ";".join(row.labels), confidence, row.error or "", *chances])
-
-    def _repr_html_(self) -> str:
-        """A table for notebooks."""
-        from headstart.report.notebook import html_predictions
-
-        return html_predictions(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """Metrics of a model on labelled data, each with a 95 % interval."""
-
-    n: int
-    metrics: Mapping[str, Estimate]
-    confusion: Mapping[str, Any] | None
-    set_aside: tuple[str, ...] = ()
-    unknown_labels: tuple[str, ...] = field(default=())
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready dict."""
-        return {
-            "n": self.n,
-            "metrics": {name: asdict(estimate) for name, estimate in self.metrics.items()},
-            "confusion": self.confusion,
-            "set_aside": list(self.set_aside),
-            "unknown_labels": list(self.unknown_labels),
-        }
-
-
 class Model:
-    """A backbone with its head, calibrated, ready for raw inputs."""
+    """A backbone with its head, calibrated, ready for raw inputs.
+
+    `temperature` is what calibration found: what logits are divided by, or how far intervals of a quantity reach.
+    """
 
     def __init__(
         self,
@@ -139,12 +87,14 @@ class Model:
             if number in errors:
                 rows.append(Prediction(name, (), None, {}, errors[number]))
                 continue
-            chances = dict(zip(self.classes, map(float, probabilities_NK[number]), strict=True))
-            rows.append(Prediction(name, decided[number], confidence(probabilities_NK[number], self.kind), chances))
-        return Predictions(tuple(rows), self.classes)
+            rows.append(answer(name, probabilities_NK[number], decided[number], self.classes, self.kind))
+        return Predictions(tuple(rows), self.classes, are_numbers=self.kind == "quantity")
 
     def predict_proba(self, inputs: Any) -> np.ndarray:
-        """Calibrated probabilities (N × K), columns in the order of `classes`; raises DataError for an unreadable input."""
+        """Calibrated probabilities (N × K), columns in the order of `classes`; of a quantity its value, low and high end (N × 3).
+
+        Raises DataError for an unreadable input.
+        """
         probabilities_NK, errors = self._probabilities(self._inputs(inputs))
         if errors:
             raise DataError(next(iter(errors.values())))
@@ -152,11 +102,10 @@ class Model:
 
     def evaluate(self, source: Any, *, columns: Columns | None = None) -> Evaluation:
         """Metrics with intervals on labelled data of any supported layout; all its parts are used."""
-        dataset = read(source, columns=columns or Columns())
+        dataset = read(source, columns=replace(columns or Columns(), task=self.task.reads))
         self._check_modality(dataset)
-        known = set(self.classes)
-        unknown = sorted(set(dataset.classes) - known)
-        usable = [i for i, names in enumerate(dataset.labels or ()) if known.issuperset(names)]
+        unknown = sorted(set(dataset.classes) - set(self.classes))
+        usable = [i for i, names in enumerate(dataset.labels or ()) if self.task.knows(names, self.classes)]
         if not usable:
             raise DataError(
                 f"{dataset.name}: none of its labels ({', '.join(unknown[:5])}) is one of the model's ({', '.join(self.classes[:5])})."
@@ -168,9 +117,13 @@ class Model:
             raise DataError(f"{next(iter(errors.values()))} None of the {len(dataset)} examples could be read.")
         targets = self.task.encode(dataset.take(rows).labels or (), self.classes)
         metrics = evaluate(self.task.answers(targets, probabilities_NK[rows]), rng=generator(0, "evaluate"))
-        counts = confusion_counts(targets, self.task.decide(probabilities_NK[rows]), len(self.classes))
-        confusion = None if counts is None else {"classes": list(self.classes), "counts": counts}
-        return Evaluation(len(rows), metrics, confusion, tuple(errors.values()), tuple(unknown))
+        true_N, said_N = self.task.places(targets), self.task.places(self.task.decide(probabilities_NK[rows]))
+        confusion = None
+        if true_N is not None and said_N is not None:
+            counts = confusion_counts(true_N, said_N, len(self.classes))
+            confusion = {"classes": list(self.classes), "counts": counts}
+        aside = (*(f"{name}: {why}" for name, why in dataset.aside), *errors.values())
+        return Evaluation(len(rows), metrics, confusion, aside, tuple(unknown))
 
     def save(self, folder: str | Path) -> Path:
         """Write weights, labels and preprocessing to `folder`; `headstart.load` reads them again."""
@@ -184,7 +137,7 @@ class Model:
                 "format_version": FORMAT_VERSION,
                 "library_name": "headstart",
                 "modality": self.backbone.card.modality,
-                "temperature": self.temperature,
+                self.task.calibrated_by: self.temperature,
                 "precision": "fp32" if self.placement.settled and not self.placement.low else "auto",
                 "backbone": self.backbone.describe(),
                 "card": self.backbone.card.to_dict(),
@@ -204,8 +157,11 @@ class Model:
             raise DataError(f"{dataset.name}: holds {dataset.modality} examples, this model was made for {wanted}.")
 
     def _probabilities(self, dataset: Dataset) -> tuple[np.ndarray, dict[int, str]]:
-        """Probabilities (N × K), rows of zeros where `errors` has an entry. Memory holds a chunk of features at a time."""
-        probabilities_NK = np.zeros((len(dataset), len(self.classes)))
+        """What the task says of each example (N × K), rows of zeros where `errors` has an entry. Memory holds a chunk of features
+        at a time.
+        """
+        said = self.task.probabilities(np.zeros((0, self.task.outputs(self.classes))), self.temperature)
+        probabilities_NK = np.zeros((len(dataset), said.shape[1]))
         errors: dict[int, str] = {}
         start = 0
         for features_nD in feature_chunks(
@@ -226,7 +182,7 @@ class Model:
         """The evidence in short, for notebooks."""
         from headstart.report.notebook import html_summary
 
-        return html_summary(self.result) if self.result else f"<p>Headstart model, {len(self.classes)} classes</p>"
+        return html_summary(self.result) if self.result else f"<p>Headstart model: {self.task.name}</p>"
 
 
 def load(
@@ -246,13 +202,13 @@ def load(
         raise RunError(
             f"{config_path}: format {config['format_version']}, this is {FORMAT_VERSION}. Use the Headstart that wrote it."
         )
-    config = _described(config_path, "backbone", "temperature")
     labels = _described(folder / "labels.json", "classes", "kind")
-    pick(TASKS, str(labels["kind"]), what="kind of labels")
+    task = pick(TASKS, str(labels["kind"]), what="kind of labels")
+    config = _described(config_path, "backbone", task.calibrated_by)
     tensors = read_tensors(folder / "model.safetensors")
     if backbone is None:
         backbone = rebuild(config["backbone"], None, folder / "preprocessing")
-    network = _network(backbone, config, len(labels["classes"]), where=config_path)
+    network = _network(backbone, config, task.outputs(labels["classes"]), where=config_path)
     load_exactly(network, tensors, where=str(folder / "model.safetensors"))
     placement = place(device, precision=config.get("precision", "auto") if precision == "auto" else precision)
     result = Result.read(folder / "result.json") if (folder / "result.json").is_file() else None
@@ -260,7 +216,7 @@ def load(
         network.to(torch.device("cpu")).eval(),
         classes=labels["classes"],
         kind=labels["kind"],
-        temperature=config["temperature"],
+        temperature=config[task.calibrated_by],
         placement=placement,
         result=result,
         folder=folder,
@@ -281,19 +237,14 @@ def _described(path: Path, *needed: str) -> dict[str, Any]:
     return dict(values)
 
 
-def _network(backbone: Backbone, config: Mapping[str, Any], classes: int, *, where: Path) -> Network:
+def _network(backbone: Backbone, config: Mapping[str, Any], outputs: int, *, where: Path) -> Network:
     """The network that a model's config describes, without its weights; raises RunError where that is none."""
     if config["format_version"] == 1:
-        return Network(backbone, classes)
+        return Network(backbone, outputs)
     try:
         network = remade(backbone, config["head"])
     except (KeyError, TypeError, OptionError) as error:
         raise RunError(f"{where}: describes no head that fits its backbone ({error}).") from error
-    if network.head.out_features != classes:
-        raise RunError(f"{where}: a head for {network.head.out_features} classes, labels.json names {classes}.")
+    if network.head.out_features != outputs:
+        raise RunError(f"{where}: a head of {network.head.out_features} outputs, labels.json asks for {outputs}.")
     return network
-
-
-def confidence(chances_K: np.ndarray, kind: str) -> float:
-    """The probability of the predicted class; for several labels, that of the least certain decision."""
-    return float(chances_K.max() if kind == "single" else np.maximum(chances_K, 1 - chances_K).min())

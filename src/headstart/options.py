@@ -9,7 +9,7 @@ from typing import Any
 from headstart.adapt.space import pinned
 from headstart.adapt.strategies import CONTROLS as AGAINST
 from headstart.adapt.strategies import DEFAULT_STRATEGIES, STRATEGIES
-from headstart.data.options import Columns
+from headstart.data.options import TASK_NAMES, Columns
 from headstart.errors import OptionError
 from headstart.prove.metrics import METRICS
 from headstart.registry import pick
@@ -66,6 +66,8 @@ class Options:
             raise OptionError(
                 "--trials and --budget exclude each other: a count of trials repeats bit for bit, a clock cannot."
             )
+        if columns.task is not None:
+            pick(dict.fromkeys(TASK_NAMES), columns.task, what="task")
         for name in strategies:
             pick(STRATEGIES, name, what="strategy")
         chosen = tuple(strategies) or DEFAULT_STRATEGIES
@@ -124,6 +126,8 @@ class Options:
                 "split": columns.split,
                 "group": columns.group,
             },
+            # Journals of earlier releases lack it; what was guessed then is guessed now.
+            **({"task": columns.task} if columns.task else {}),
         }
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from headstart import saving
 from headstart.adapt.curves import Curves, Points, learning_curves
 from headstart.adapt.ledger import Ledger
-from headstart.adapt.proving import Outer, Proved, prove_split, refit_best
+from headstart.adapt.proving import Proved, prove_split, refit_best
 from headstart.adapt.search import Plan, failed, search
 from headstart.adapt.space import pinned
 from headstart.adapt.strategies import CONTROLS, DEFAULT_STRATEGIES, STRATEGIES, strategy_named
@@ -22,7 +22,6 @@ from headstart.choose.history import entry_of, is_off, remember
 from headstart.choose.outlook import Outlook
 from headstart.choose.ranking import Ranking
 from headstart.choosing import (
-    INNER_FOLDS,
     Given,
     Material,
     known,
@@ -39,7 +38,6 @@ from headstart.data.fingerprint import fingerprint
 from headstart.data.modality import MODALITIES
 from headstart.data.options import Columns
 from headstart.data.read import read
-from headstart.data.split import inner_folds
 from headstart.errors import HeadstartError
 from headstart.events import Listener, Said, silent
 from headstart.evidence import Tested, evidence, gather
@@ -47,8 +45,8 @@ from headstart.features.tuning import Chooser, Measured, Noted, fixed
 from headstart.model import Model, load
 from headstart.models.backbone import Backbone
 from headstart.options import Options
+from headstart.outers import all_of, outer_splits, searches
 from headstart.protocols import Clock, Executor
-from headstart.prove.calibrate import fit_temperature
 from headstart.prove.metrics import METRICS
 from headstart.rank_record import record_of, write_record
 from headstart.registry import pick
@@ -90,6 +88,7 @@ def fit(
     label: str | None = None,
     split: str | None = None,
     group: str | None = None,
+    task: str | None = None,
     seed: int = 0,
     device: str = "auto",
     precision: str = "auto",
@@ -101,7 +100,8 @@ def fit(
     """Find the pre-trained model that transfers best to `data`, adapt it, prove it, and write a run folder to `out`.
 
     `data` is a folder, zip, table, `builtin:digits`, data frame, Hugging Face data set, or a pair (examples, labels);
-    `models` are backbone names, folders or `Backbone` objects, by default those that come with the package; `budget` is
+    `models` are backbone names, folders or `Backbone` objects, by default those that come with the package;
+    `task` says what labels are (`classification`, `ordinal`, `regression`), by default that is guessed; `budget` is
     a time such as `5m`, or `trials` a number of trials, which repeats bit for bit on CPU; `strategies` narrows the
     search, `backbone` to one of the models whatever the ranking says, `settings` (such as `{"learning_rate": 3e-4}`) what is tuned; `workers` trials
     run at a time, each in a process of its own; `control="none"` leaves out training from scratch, and with it the verdict; `history=False` neither learns from finished
@@ -113,7 +113,12 @@ def fit(
     given = given or ([backbone] if backbone else [])
     options = Options.checked(
         columns=Columns(
-            text=(text,) if isinstance(text, str) else tuple(text), image=image, label=label, split=split, group=group
+            text=(text,) if isinstance(text, str) else tuple(text),
+            image=image,
+            label=label,
+            split=split,
+            group=group,
+            task=task,
         ),
         budget=budget,
         trials=trials,
@@ -270,7 +275,7 @@ def adapt(
     def temperature(trial: Trial) -> float:
         seen = trial.validated
         assert seen is not None
-        return fit_temperature(seen.logits, bench.targets[seen.rows])
+        return bench.task.calibrate(seen.logits, bench.targets[seen.rows])
 
     outers = outer_splits(material, bench)
     nested = bool(material.splits.outer)
@@ -319,7 +324,8 @@ def learn_curves(
     run: Run,
 ) -> Curves | None:
     """Train both sides on parts of the training examples, within the time that is left; None without a control."""
-    if options.control != "scratch" or not all("scratch" in split.winners for split in proved):
+    both = all("scratch" in split.winners for split in proved)
+    if options.control != "scratch" or not both or not bench.task.is_right_or_wrong:
         return None
     with run.phase("curves"):
         points = Points(run.journal, run.folder / "curves", replay=replayed)
@@ -329,40 +335,6 @@ def learn_curves(
         return learning_curves(bench, outer_splits(material, bench), proved, points=points, clock=clock)
 
 
-def outer_splits(material: Material, bench: Workbench) -> list[Outer]:
-    """The outer splits, as positions on the workbench: training rows come first there, in the order of the splits."""
-    splits = material.splits
-    place = {row: number for number, row in enumerate([*splits.train, *splits.test])}
-    if splits.outer:
-        return [
-            outer_of(number, np.array([place[r] for r in train]), np.array([place[r] for r in test]), bench)
-            for number, (train, test) in enumerate(splits.outer, start=1)
-        ]
-    test = np.array([place[row] for row in splits.test], dtype=np.int64)
-    if splits.val:
-        held_out = np.array(sorted(place[row] for row in splits.val))
-        rows = np.arange(len(splits.train))
-        return [Outer(0, rows, test, [(np.setdiff1d(rows, held_out), held_out)])]
-    return [outer_of(0, np.arange(len(splits.train)), test, bench)]
-
-
-def searches(material: Material, bench: Workbench) -> list[Outer]:
-    """Everything that is searched: the outer splits, and after a nested cross-validation all examples together."""
-    outers = outer_splits(material, bench)
-    return [all_of(material, bench), *outers] if material.splits.outer else outers
-
-
-def all_of(material: Material, bench: Workbench) -> Outer:
-    """All training examples, with nothing to test."""
-    return outer_of(0, np.arange(len(material.splits.train)), np.array([], dtype=np.int64), bench)
-
-
-def outer_of(number: int, rows: np.ndarray, test: np.ndarray, bench: Workbench) -> Outer:
-    """An outer split with inner folds of its own."""
-    folds = inner_folds(bench.targets[rows], bench.groups[rows], k=INNER_FOLDS, seed=bench.seed)
-    return Outer(number, np.sort(rows), test, folds)
-
-
 def prove(
     material: Material, bench: Workbench, proved: Sequence[Proved], curves: Curves | None, options: Options, run: Run
 ) -> tuple[dict[str, Any], Tested]:
@@ -370,7 +342,7 @@ def prove(
     targets, measurable = bench.targets.copy(), np.ones(len(bench.targets), dtype=bool)
     if material.locked is not None:
         labels = material.locked.open("the final figures")
-        known = [set(bench.classes).issuperset(names) for names in labels]
+        known = [bench.task.knows(names, bench.classes) for names in labels]
         first = len(material.splits.train)
         measurable[first:] = known
         targets[measurable & (np.arange(len(targets)) >= first)] = bench.task.encode(
@@ -389,7 +361,7 @@ def prove(
         tested,
         bench.task,
         classes=bench.classes,
-        train_right=float(np.mean([split_proved.train_right for split_proved in proved])),
+        training=[(split_proved.train_rows, split_proved.train_worth) for split_proved in proved],
         train_count=len(material.splits.train),
         seed=options.seed,
     )

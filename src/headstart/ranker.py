@@ -37,6 +37,7 @@ def rank(
     label: str | None = None,
     split: str | None = None,
     group: str | None = None,
+    task: str | None = None,
     seed: int = 0,
     device: str = "auto",
     precision: str = "auto",
@@ -52,7 +53,12 @@ def rank(
     """
     given: Given = [models] if isinstance(models, str | Path | Backbone) else list(models)
     columns = Columns(
-        text=(text,) if isinstance(text, str) else tuple(text), image=image, label=label, split=split, group=group
+        text=(text,) if isinstance(text, str) else tuple(text),
+        image=image,
+        label=label,
+        split=split,
+        group=group,
+        task=task,
     )
     clock = BudgetClock(seconds(budget))
     placement = place(device, precision=precision)

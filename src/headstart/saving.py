@@ -9,8 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from headstart.adapt.proving import Proved
 from headstart.adapt.strategies import strategy_named
 from headstart.adapt.trial import Spec, Trial
@@ -22,13 +20,15 @@ from headstart.data.modality import MODALITIES
 from headstart.data.split import Splits
 from headstart.evidence import Tested
 from headstart.files import read_json, write_json, write_text
-from headstart.model import Model, confidence
+from headstart.model import Model
 from headstart.options import Options
+from headstart.predicted import confidence
 from headstart.prove.metrics import METRICS
 from headstart.report.card import model_card
 from headstart.report.page import write_report
+from headstart.report.words import IN_UNITS, number
 from headstart.run.folder import Run
-from headstart.run.predictions import PredictionRow, write_predictions
+from headstart.run.predictions import NumberRow, PredictionRow, number_row, write_numbers, write_predictions
 from headstart.run.result import Result
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def result_of(
             "metric": bench.metric,
             "higher_is_better": metric.higher_is_better,
             "labels_without_figures": list(material.splits.unmeasured),
+            "panels": list(bench.task.panels),
         },
         data=data_of(material),
         ranking=ranking_of(ranking),
@@ -97,11 +98,11 @@ def result_of(
         chosen=chosen_of(bench, ranking, final, trials),
         test=found["test"],
         floor_names={
-            "floor-majority": "always the most frequent class",
-            "floor-classical": MODALITIES[material.dataset.modality].floor_name,
+            "floor-majority": bench.task.guess_name,
+            "floor-classical": f"{MODALITIES[material.dataset.modality].floor_name} with {bench.task.solver.name}",
         },
         verdict=found["verdict"],
-        calibration={"temperature": final.temperature, **found["calibration"]},
+        calibration={bench.task.calibrated_by: final.temperature, **found["calibration"]},
         confusion=found["confusion"],
         gap=found["gap"],
         foresight=found["foresight"],
@@ -240,11 +241,12 @@ def chosen_of(bench: Workbench, ranking: Ranking, final: Final, trials: Sequence
     spec = final.trial.spec
     strategy = strategy_named(spec.strategy)
     rivals = [trial for trial in trials if trial.spec.role == "transfer" and trial.fold == final.trial.fold]
-    value = final.trial.values[bench.metric]
-    why = f"{strategy.summary}; {bench.metric} {value:.3f} on validation, the best of {len(rivals)} transfer trials"
-    if len(rivals) > 1 and any(trial.values.get(bench.metric, -np.inf) > value for trial in rivals):
+    value, sign = final.trial.values[bench.metric], 1 if METRICS[bench.metric].higher_is_better else -1
+    told = number(value) if bench.metric in IN_UNITS else f"{value:.3f}"
+    why = f"{strategy.summary}; {bench.metric} {told} on validation, the best of {len(rivals)} transfer trials"
+    if any(sign * trial.values.get(bench.metric, value) > sign * value for trial in rivals):
         why = (
-            f"{strategy.summary}; {bench.metric} {value:.3f} on validation, and no deeper one of {len(rivals)} transfer "
+            f"{strategy.summary}; {bench.metric} {told} on validation, and no deeper one of {len(rivals)} transfer "
             "trials was better by more than a standard error"
         )
     return {
@@ -286,6 +288,15 @@ def rows_of(tested: Tested, bench: Workbench, ids: Sequence[str]) -> list[Predic
     ]
 
 
+def numbers_of(tested: Tested, ids: Sequence[str]) -> list[NumberRow]:
+    """The test predictions of a quantity, one row per example."""
+    said_N3 = tested.probabilities["transfer"]
+    return [
+        number_row(ids[row], (tested.targets[number], *said_N3[number]), int(tested.folds[number]))
+        for number, row in enumerate(tested.rows)
+    ]
+
+
 def thumbnails_of(material: Material) -> Callable[[str], bytes | str | None]:
     """From an example's id to its picture or excerpt."""
     dataset = material.dataset
@@ -301,8 +312,15 @@ def thumbnails_of(material: Material) -> Callable[[str], bytes | str | None]:
 def save_evidence(run: Run, material: Material, bench: Workbench, tested: Tested, result: Result) -> None:
     """Write predictions, model card and report; `result.json` comes last and makes the run finished."""
     ids = [material.dataset.ids[row] for row in (*material.splits.train, *material.splits.test)]
-    rows = rows_of(tested, bench, ids)
-    write_predictions(run.folder / "predictions.csv", rows, bench.classes)
+    rows: list[PredictionRow] = []
+    numbers: list[NumberRow] = []
+    if bench.task.kind == "quantity":
+        numbers = numbers_of(tested, ids)
+        write_numbers(run.folder / "predictions.csv", numbers)
+    else:
+        rows = rows_of(tested, bench, ids)
+        write_predictions(run.folder / "predictions.csv", rows, bench.classes)
     write_text(run.folder / "README.md", model_card(result))
-    write_report(run.folder, result, rows, read_json(run.folder / "audit.json"), thumbnails_of(material))
+    audit, thumbnails = read_json(run.folder / "audit.json"), thumbnails_of(material)
+    write_report(run.folder, result, rows, audit, thumbnails, numbers=numbers)
     result.write(run.folder / "result.json")

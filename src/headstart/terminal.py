@@ -18,10 +18,11 @@ from rich.table import Table
 from rich.text import Text
 
 from headstart import events
+from headstart.report.words import number
 
 if TYPE_CHECKING:
     from headstart.doctor import Finding
-    from headstart.model import Evaluation, Predictions
+    from headstart.model import Evaluation, Prediction, Predictions
     from headstart.models.card import SourceCard
 
 ROWS_SHOWN = 50
@@ -150,7 +151,7 @@ def sentence(event: events.Event) -> Text | None:
         case events.Scored(backbone, score):
             return Text(f"  {backbone}  {score:.3f}")
         case events.TrialEnded(strategy, backbone, _, value, seconds, detail, pruned):
-            told = f"{value:.3f}, given up" if pruned else f"{value:.3f}"
+            told = f"{_number(value)}, given up" if pruned else _number(value)
             return Text(f"{trial_line(strategy, backbone, told, clock(seconds))}  {detail}".rstrip())
     return None
 
@@ -227,18 +228,19 @@ def _figure(card: SourceCard) -> str:
 def predictions_parts(found: Predictions) -> list[RenderableType]:
     """A table of predictions with their confidence; an input that could not be read with its reason instead."""
     shown = found.rows[:ROWS_SHOWN] if _output().is_terminal else found.rows
-    table = _table(
-        ["input", "label", "confidence"],
-        (
-            [row.id, f"not read: {row.error}", ""]
-            if row.confidence is None
-            else [row.id, ", ".join(row.labels) or "none", f"{row.confidence:.3f}"]
-            for row in shown
-        ),
-    )
+    header = ["input", "value", "90 % interval"] if found.are_numbers else ["input", "label", "confidence"]
+    table = _table(header, (_prediction(row) for row in shown))
     if len(shown) == len(found.rows):
         return [table]
     return [table, Text(f"and {len(found.rows) - len(shown)} more: --out FILE writes all", style="dim")]
+
+
+def _prediction(row: Prediction) -> list[str]:
+    if row.error is not None:
+        return [row.id, f"not read: {row.error}", ""]
+    if row.value is not None:
+        return [row.id, number(row.value), f"{number(row.low)} to {number(row.high)}"]
+    return [row.id, ", ".join(row.labels) or "none", f"{row.confidence:.3f}"]
 
 
 def evaluation_parts(found: Evaluation) -> list[RenderableType]:
@@ -272,11 +274,13 @@ def findings_table(found: Iterable[Finding]) -> Table:
 
 
 def _number(value: float | None) -> str:
-    return "not defined" if value is None else f"{value:.3f}"
+    if value is None:
+        return "not defined"
+    return f"{value:.3f}" if not value or 0.01 <= abs(value) < 1000 else number(value)
 
 
 def _interval(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+    return "" if low is None or high is None else f"{_number(low)} to {_number(high)}"
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:

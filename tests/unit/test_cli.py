@@ -175,7 +175,7 @@ def fitted(monkeypatch, tmp_path):
 def test_fit_hands_every_option_on(fitted):
     words = (
         "fit photos --model a --model b --budget 90s --strategy probe --strategy full --control none --metric auroc "
-        "--text q --text a --image file --label y --split part --group patient --seed 3 --device cpu "
+        "--text q --text a --image file --label y --split part --group patient --task ordinal --seed 3 --device cpu "
         "--precision fp32 --offline --no-history --out here --backbone a --set lr=3e-4 --set wd=0.1 --workers 2"
     )
     done = CliRunner().invoke(app, words.split(), catch_exceptions=False)
@@ -187,7 +187,7 @@ def test_fit_hands_every_option_on(fitted):
         "data": "photos", "models": ("a", "b"), "budget": "90s", "trials": None, "strategies": ("probe", "full"),
         "control": "none", "metric": "auroc", "text": ("q", "a"), "image": "file", "label": "y", "split": "part",
         "group": "patient", "seed": 3, "device": "cpu", "precision": "fp32", "offline": True, "history": False,
-        "replay": None, "backbone": "a", "settings": {"lr": "3e-4", "wd": "0.1"}, "workers": 2,
+        "replay": None, "task": "ordinal", "backbone": "a", "settings": {"lr": "3e-4", "wd": "0.1"}, "workers": 2,
     }  # fmt: skip
     assert set(asked) | {"listener", "out"} == set(inspect.signature(fit).parameters)
 

@@ -37,7 +37,7 @@ CURVES = Curves(
     ],
     "measured on 2 of 5 folds",
 )
-PROVED = [Proved(fold, test, {}, {}, {}, 1.0, []) for fold, test in {**TESTS, 3: np.array([0])}.items()]
+PROVED = [Proved(fold, test, {}, {}, {}, test, test, []) for fold, test in {**TESTS, 3: np.array([0])}.items()]
 MEASURABLE = np.ones(6, bool)
 
 

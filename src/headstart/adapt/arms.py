@@ -148,9 +148,9 @@ class Line:
     def _asked(self, arm: Arm, bench: Workbench, seed: int) -> Settings:
         """What the estimator asks for, knowing the same strategy's trials on every backbone."""
         own = [other for other in self.arms if other.strategy.name == arm.strategy.name]
-        sign = 1 if METRICS[bench.metric].higher_is_better else -1
         ended = [trial for other in own for trial in other.done if bench.metric in trial.values]
-        ended.sort(key=lambda trial: (sign * trial.values[bench.metric], -trial.values["log_loss"], trial.number))
+        judged = [(name, 1 if METRICS[name].higher_is_better else -1) for name in (bench.metric, bench.task.judged[0])]
+        ended.sort(key=lambda trial: (*(sign * trial.values[name] for name, sign in judged), trial.number))
         space = arm.strategy.space
         seen = [Seen(trial.spec.backbone, _of(space, trial.spec), place) for place, trial in enumerate(ended)]
         seen += [Seen(spec.backbone, _of(space, spec), None) for other in own for spec in other.running]

@@ -287,7 +287,7 @@ def _forward_seconds(bench: Workbench, backbone: str) -> float:
     key = ("forward", backbone, 0, 0)
     if key not in bench.step_seconds:
         rows = np.unique(np.linspace(0, len(bench.items) - 1, TIMED).round().astype(np.int64))
-        network = Network(bench.backbone(backbone), len(bench.classes)).to(bench.placement.torch_device)
+        network = Network(bench.backbone(backbone), bench.outputs).to(bench.placement.torch_device)
         predict_features(network, bench.prepared(backbone), rows, bench.placement)  # the first pass pays for more
         began = time.perf_counter()
         predict_features(network, bench.prepared(backbone), rows, bench.placement)

@@ -142,6 +142,8 @@ def _step(
     hooks: Tricks,
 ) -> Tensor:
     """One step; the batch's mean loss from before it. A part's mean loss counts by its share of the examples."""
+    if targets.is_floating_point():
+        targets = targets.float()  # not every device knows double precision
     inputs, targets = hooks.before_step(inputs, targets)
     optimizer.zero_grad(set_to_none=True)
     losses = []

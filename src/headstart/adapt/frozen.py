@@ -60,14 +60,14 @@ class Probe:
         """Out-of-fold logits for the validated rows at the best regularisation."""
         fit = solve_probe(bench, self._features(spec, bench), rows, folds)
         seen = np.unique(np.concatenate([held_out for _, held_out in folds]))
-        return Validated(rows[seen], fit.held_out_logits_NK[seen].astype(np.float32), {"C": fit.C})
+        return Validated(rows[seen], fit.held_out_logits_NK[seen].astype(np.float32), fit.found)
 
     def refit(
         self, spec: Spec, found: Mapping[str, Any], bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int
     ) -> Network:
         """The head at the chosen regularisation, on all rows."""
         fit = solve_probe(bench, self._features(spec, bench), rows, folds)
-        network = Network(bench.backbone(spec.backbone, random=self._random), len(bench.classes))
+        network = Network(bench.backbone(spec.backbone, random=self._random), bench.outputs)
         network.set_head(fit.weight_KD, fit.bias_K)
         return network.eval()
 

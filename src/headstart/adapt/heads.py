@@ -9,12 +9,8 @@ from headstart.adapt.network import Network
 from headstart.adapt.probe import features_source, solve_probe
 from headstart.adapt.workbench import Folds, Workbench
 from headstart.features.store import AnyFeatures
-from headstart.solvers import Array, logistic_path
+from headstart.solvers import Array
 
-SOFTER = 100
-"""How much more a head is regularised that training starts from than one that is used as it is."""
-SOLVED_C = 1.0
-"""The regularisation of a head on trained features. Not cross-validated: those features have seen the labels."""
 SOLVED_UP_TO = 2000
 """With so many examples a head has had steps enough, and another pass over all of them would be paid for little."""
 
@@ -26,17 +22,14 @@ def starting_head(bench: Workbench, features: AnyFeatures, rows: np.ndarray, fol
     answers all of them with near certainty, though: it leaves no gradient, and features stay as they are.
     """
     best = solve_probe(bench, features, rows, folds)
-    softer = logistic_path(
-        features_source(features, rows), bench.targets[rows], Cs=[best.C / SOFTER], classes=len(bench.classes)
-    )
-    return softer.weight_CKD[0], softer.bias_CK[0]
+    source, solver = features_source(features, rows), bench.task.solver
+    return solver.soften(source, bench.targets[rows], best, outputs=bench.outputs)
 
 
-def solve_head(network: Network, backbone: str, bench: Workbench, rows: np.ndarray, *, C: float = SOLVED_C) -> None:
-    """Give a trained network the head that is exactly solved on its features of the training `rows`, at regularisation `C`.
+def solve_head(network: Network, backbone: str, bench: Workbench, rows: np.ndarray, *, looser: float = 1.0) -> None:
+    """Give a trained network the head that is exactly solved on its features of the training `rows`, so many times less regularised than usual.
 
     A head that was trained for a few dozen steps lags behind the features that moved under it.
     """
     features_ND = predict_features(network, bench.prepared(backbone), rows, bench.placement_of(backbone, training=True))
-    path = logistic_path(features_ND, bench.targets[rows], Cs=[C], classes=len(bench.classes))
-    network.set_head(path.weight_CKD[0], path.bias_CK[0])
+    network.set_head(*bench.task.solver.settle(features_ND, bench.targets[rows], outputs=bench.outputs, looser=looser))

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from headstart.errors import DataError
-from headstart.prove.calibrate import fit_temperature
-from headstart.prove.metrics import METRICS, losses_N, score
+from headstart.prove.metrics import METRICS, score
 from headstart.tasks import Task
 
 
@@ -23,7 +22,7 @@ class Judge:
     targets: np.ndarray
 
     def values(self, logits_NK: np.ndarray) -> dict[str, float]:
-        """The metric that validation selects on, accuracy and log loss.
+        """The metric that validation selects on, and what the task judges beside it (accuracy and log loss, say).
 
         Raises FloatingPointError where training has diverged, and DataError where the examples do not define the
         metric.
@@ -31,21 +30,21 @@ class Judge:
         if not np.isfinite(logits_NK).all():
             raise FloatingPointError("training diverged: its outputs are not finite")
         answers = self.task.answers(self.targets, self.task.probabilities(logits_NK))
-        names = dict.fromkeys(
-            (self.metric, "accuracy" if self.task.kind == "single" else "subset_accuracy", "log_loss")
-        )
-        found = {name: score(METRICS[name], answers) for name in names}
+        found = {name: score(METRICS[name], answers) for name in dict.fromkeys((self.metric, *self.task.judged))}
         if found[self.metric] is None:
             raise DataError(
-                f"--metric {self.metric}: the {len(self.targets)} validation examples do not define it. Use accuracy, or add data."
+                f"--metric {self.metric}: the {len(self.targets)} validation examples do not define it. Use {self.task.default_metric}, or add data."
             )
         return {name: value for name, value in found.items() if value is not None}
 
     def value(self, logits_NK: np.ndarray) -> tuple[float, float]:
-        """(metric, −log loss), higher is better in both."""
+        """(metric, the first of what the task judges beside it), each with the sign that makes higher better."""
         values = self.values(logits_NK)
-        sign = 1 if METRICS[self.metric].higher_is_better else -1
-        return sign * values[self.metric], -values["log_loss"]
+        first, second = (
+            values[name] if METRICS[name].higher_is_better else -values[name]
+            for name in (self.metric, self.task.judged[0])
+        )
+        return first, second
 
     def best(self, logits: Sequence[np.ndarray]) -> int:
         """The number of the logits with the best value; among equals the latest."""
@@ -54,24 +53,19 @@ class Judge:
     def prefers(self, one_NK: np.ndarray, other_NK: np.ndarray, *, tried: int = 1) -> bool:
         """Whether one is better than the other by more than chance, `one` being the best of `tried`.
 
-        Its metric may not be worse, and it must have more examples right, or a smaller log loss at its own best
-        temperature, by more than a standard error of the paired difference. The log loss sees more than right and
-        wrong on a few dozen examples. The largest of n standard normal draws lies near √(2 ln n): so much it must
-        win by if it is the best of many.
+        Its metric may not be worse, and one of the task's merits must be better by more than a standard error of the
+        paired difference: examples right, or the log loss at its own best temperature, which sees more than right and
+        wrong on a few dozen examples; the absolute error of a quantity. The largest of n standard normal draws lies
+        near √(2 ln n): so much it must win by if it is the best of many.
         """
         if self.value(one_NK)[0] < self.value(other_NK)[0]:
             return False
         errors = max(1.0, math.sqrt(2 * math.log(tried)))
-        right, loss = self._right(one_NK) - self._right(other_NK), self._losses(other_NK) - self._losses(one_NK)
-        return any(gain.mean() > errors * _standard_error(gain) for gain in (right, loss))
-
-    def _right(self, logits_NK: np.ndarray) -> np.ndarray:
-        return self.task.correct(self.task.probabilities(logits_NK), self.targets).astype(float)
-
-    def _losses(self, logits_NK: np.ndarray) -> np.ndarray:
-        """Log loss of each example at the temperature that suits all: how sure a network is says nothing of its order."""
-        temperature = fit_temperature(logits_NK, self.targets)
-        return losses_N(self.task.answers(self.targets, self.task.probabilities(logits_NK, temperature)))
+        merits = zip(
+            self.task.merits(one_NK, self.targets), self.task.merits(other_NK, self.targets), strict=True
+        )
+        gains = (one - other for one, other in merits)
+        return any(gain.mean() > errors * _standard_error(gain) for gain in gains)
 
 
 def _standard_error(values_N: np.ndarray) -> float:

@@ -24,6 +24,7 @@ from headstart.adapt.strategy import LITTLE, Effort, Expected, Proposal, Schedul
 from headstart.adapt.trial import Role, Spec, Validated
 from headstart.adapt.watch import Watch
 from headstart.adapt.workbench import Folds, StepKey, Workbench
+from headstart.data.numbers import quantile_bins
 from headstart.models.backbone import Backbone
 from headstart.runtime import child_seed, generator, random_state_kept, seed_everything
 
@@ -157,7 +158,7 @@ class FineTune:
                 rows[inner],
                 bench.targets[rows[inner]],
                 recipe,
-                objective=bench.task.loss,
+                objective=bench.task.objective(bench.targets[rows[inner]]),
                 placement=bench.placement_of(spec.backbone, training=True),
                 rng=generator(seed, "train", number),
                 augment=augment,
@@ -204,7 +205,7 @@ class FineTune:
                 rows,
                 bench.targets[rows],
                 recipe,
-                objective=bench.task.loss,
+                objective=bench.task.objective(bench.targets[rows]),
                 placement=bench.placement_of(spec.backbone, training=True),
                 rng=generator(seed, "refit"),
                 augment=augment,
@@ -223,7 +224,8 @@ class FineTune:
     def _start(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> tuple[Network, Any]:
         """The network before its first step, and what the mover needs to settle it again."""
         seed_everything(child_seed(seed, "start") % 2**32)
-        network = Network(copy.deepcopy(bench.backbone(spec.backbone, random=self._random)), len(bench.classes))
+        backbone = copy.deepcopy(bench.backbone(spec.backbone, random=self._random))
+        network = Network(backbone, bench.outputs, bench.task.units(bench.targets[rows]))
         mover = self.mover.set(spec.settings)
         released = mover.release(network.backbone, bench.sample(spec.backbone))
         if not self._random:
@@ -291,7 +293,7 @@ class FineTune:
 
     def _untrained(self, mover: Mover, bench: Workbench, backbone: str, views: int | None) -> tuple[Network, Examples]:
         """What would be trained, and what on, to take its measure."""
-        network = Network(copy.deepcopy(bench.backbone(backbone, random=self._random)), len(bench.classes))
+        network = Network(copy.deepcopy(bench.backbone(backbone, random=self._random)), bench.outputs)
         mover.release(network.backbone, bench.sample(backbone))
         settings = {"views": views, **{name: getattr(mover, name) for name in mover.space}}
         moving, examples, _ = self._moving(network, Spec(self.role, backbone, self.name, settings), bench)
@@ -317,7 +319,7 @@ class FineTune:
                 moving,
                 examples,
                 rows,
-                objective=bench.task.loss,
+                objective=bench.task.objective(bench.targets[rows]),
                 targets=bench.targets[rows],
                 placement=bench.placement_of(backbone, training=True),
                 batch_size=batch_size,
@@ -334,12 +336,17 @@ def recipe_of(spec: Spec, stop_after: int | None = None) -> Recipe:
 
 
 def part_of(targets: np.ndarray, count: int | None, *, seed: int) -> np.ndarray:
-    """The positions of `count` of the targets, every class in turn; a smaller part lies within a larger one. All without a count."""
+    """The positions of `count` of the targets, every class (of numbers every range) in turn; a smaller part lies within a larger one.
+
+    All without a count.
+    """
     if count is None or count >= len(targets):
         return np.arange(len(targets))
     order = generator(seed, "part").permutation(len(targets))
     turn = np.zeros(len(targets))
     classes = targets[order] if targets.ndim == 1 else targets[order].argmax(1)
+    if np.issubdtype(targets.dtype, np.floating):
+        classes = quantile_bins(classes)
     for name in np.unique(classes):
         own = np.flatnonzero(classes == name)
         turn[own] = np.arange(len(own)) / len(own)

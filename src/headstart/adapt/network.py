@@ -13,24 +13,49 @@ from headstart.adapt.head_kinds import HEADS, LinearHead
 from headstart.models.backbone import Backbone, Inputs
 from headstart.models.resume import Resumed
 from headstart.registry import pick
+from headstart.tasks.base import Units
+
+
+class HeadInUnits(LinearHead):
+    """A linear head whose weights are trained on standardised targets and whose outputs are in the user's own unit."""
+
+    def __init__(self, width: int, outputs: int, units: Units) -> None:
+        """Weights of D = `width` features for K `outputs`."""
+        super().__init__(width, outputs)
+        self.units = units
+
+    def forward(self, features_BD: Tensor) -> Tensor:
+        """Outputs (B, K), in single precision: half of it has three digits only."""
+        with torch.autocast(features_BD.device.type, enabled=False):
+            return super().forward(features_BD.float()) * self.units.scale + self.units.shift
 
 
 class Network(nn.Module):
     """Backbone and head; `forward` gives logits (B, K).
 
-    The head reads the backbone's own features, or with `reads` those of the stages with these numbers, side by side.
+    The head reads the backbone's own features, or with `reads` those of the stages with these numbers, side by side. With `units`
+    it is trained on standardised targets.
     """
 
     head: Any
 
     def __init__(
-        self, backbone: Backbone, classes: int, *, head: nn.Module | None = None, reads: Sequence[int] | None = None
+        self,
+        backbone: Backbone,
+        classes: int,
+        units: Units | None = None,
+        *,
+        head: nn.Module | None = None,
+        reads: Sequence[int] | None = None,
     ) -> None:
-        """Without `head` a linear one of zeros for K `classes`: before training, every class is equally likely."""
+        """Without `head` a linear one of zeros for K `classes` or outputs: before training, every class is equally likely, and a
+        quantity its mean.
+        """
         super().__init__()
         self.backbone = backbone
         self.reads = None if reads is None else tuple(reads)
-        self.head = head or LinearHead(backbone.width_of(self.reads), classes)
+        width = backbone.width_of(self.reads)
+        self.head = head or (LinearHead(width, classes) if units is None else HeadInUnits(width, classes, units))
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Logits (B, K)."""
@@ -60,13 +85,28 @@ class Network(nn.Module):
 
     def set_head(self, weight_KD: np.ndarray, bias_K: np.ndarray) -> None:
         """Put a solved probe in as the head."""
+        if isinstance(self.head, HeadInUnits):
+            units = self.head.units
+            weight_KD, bias_K = weight_KD / units.scale, (bias_K - units.shift) / units.scale
         with torch.no_grad():
             self.head.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight_KD, dtype=np.float32)))
             self.head.bias.copy_(torch.from_numpy(np.asarray(bias_K, dtype=np.float32)))
 
     def head_arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """A linear head as arrays: weight (K, D) and bias (K,)."""
-        return self.head.weight.detach().cpu().numpy(), self.head.bias.detach().cpu().numpy()
+        weight_KD, bias_K = self.head.weight.detach().cpu().numpy(), self.head.bias.detach().cpu().numpy()
+        if isinstance(self.head, HeadInUnits):
+            units = self.head.units
+            weight_KD, bias_K = weight_KD * units.scale, bias_K * units.scale + units.shift
+        return weight_KD, bias_K
+
+    def with_plain_head(self) -> Network:
+        """The same network with a head that is linear by itself, as networks are saved."""
+        if not isinstance(self.head, HeadInUnits):
+            return self
+        plain = Network(self.backbone, self.head.out_features, reads=self.reads).to(self.head.weight.device)
+        plain.set_head(*self.head_arrays())
+        return plain.train(self.training)
 
     def describe_head(self) -> dict[str, Any]:
         """JSON-ready: the kind of head, what it is made from, and the names of the stages it reads (None: the features)."""

@@ -9,23 +9,24 @@ import numpy as np
 from headstart.adapt.workbench import Folds, Workbench
 from headstart.data.split import inner_folds
 from headstart.features.store import AnyFeatures
-from headstart.solvers import Array, Chunks, ProbeFit, cross_validated_probe
+from headstart.solvers import Array, Chunks
+from headstart.tasks.solver import Solved
 
 INNER_FOLDS = 4
 """Folds over which a probe's regularisation is chosen where the run has no folds of its own."""
 
 
-def solve_probe(bench: Workbench, features: AnyFeatures, rows: np.ndarray, folds: Folds) -> ProbeFit:
-    """Logistic regression on the features of `rows`, its regularisation chosen by cross-validation over `folds`.
+def solve_probe(bench: Workbench, features: AnyFeatures, rows: np.ndarray, folds: Folds) -> Solved:
+    """The task's own solver on the features of `rows`, its regularisation chosen by cross-validation over `folds`.
 
     `folds` are positions into `rows`; where there are none (a part of a single split), rows are folded anew. Features
     too large for memory are streamed.
     """
-    return cross_validated_probe(
+    return bench.task.solver.solve(
         features_source(features, rows),
         bench.targets[rows],
         folds=folds_or_own(bench, rows, folds),
-        classes=len(bench.classes),
+        outputs=bench.outputs,
     )
 
 

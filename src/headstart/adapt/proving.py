@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from headstart.adapt.conduct import seed_of
-from headstart.adapt.floor import classical_logits, majority_logits
+from headstart.adapt.floor import classical_logits
 from headstart.adapt.ledger import Ledger
 from headstart.adapt.memory import in_plain_words
 from headstart.adapt.network import Network
@@ -35,7 +35,8 @@ class Outer:
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """Predictions for an outer split's test rows: logits by role and floor, temperatures by role, and who won.
+    """Predictions for an outer split's test rows: logits by role and floor, temperatures by role, who won, and what the answer to
+    each training row is worth (`train_rows`, `train_worth`).
 
     `refit_s` and `predict_s` are the seconds that a winner's refit and its test rows took, by role.
     """
@@ -45,7 +46,8 @@ class Proved:
     logits: Mapping[str, np.ndarray]
     temperatures: Mapping[str, float]
     winners: Mapping[str, Trial]
-    train_right: float
+    train_rows: np.ndarray
+    train_worth: np.ndarray
     trials: Sequence[Trial]
     network: Network | None = None
     refit_s: Mapping[str, float] = field(default_factory=dict)
@@ -70,7 +72,7 @@ def prove_split(
     winners: dict[str, Trial] = {}
     refit_s: dict[str, float] = {}
     predict_s: dict[str, float] = {}
-    shipped, train_right = None, float("nan")
+    shipped, train_worth = None, np.empty(0)
     for role in ROLES:
         refitted = refit_best(trials, role, outer, bench)
         if refitted is None:
@@ -84,9 +86,19 @@ def prove_split(
         predict_s[role] = time.monotonic() - began
         if role == "transfer":
             shipped = network
-            train_right = float(bench.right(outer.rows, strategy.logits(network, best.spec, bench, outer.rows)).mean())
+            train_worth = bench.right(outer.rows, strategy.logits(network, best.spec, bench, outer.rows))
     return Proved(
-        outer.number, outer.test, logits, temperatures, winners, train_right, trials, shipped, refit_s, predict_s
+        outer.number,
+        outer.test,
+        logits,
+        temperatures,
+        winners,
+        outer.rows,
+        train_worth,
+        trials,
+        shipped,
+        refit_s,
+        predict_s,
     )
 
 
@@ -117,18 +129,19 @@ def refit_winner(best: Trial, outer: Outer, bench: Workbench) -> Network:
     """Train the winning trial's recipe on all rows of the split."""
     assert best.validated is not None
     seed = seed_of(bench, best.spec, best.fold)
-    return strategy_named(best.spec.strategy).refit(
+    network = strategy_named(best.spec.strategy).refit(
         best.spec, best.validated.found, bench, outer.rows, outer.folds, seed=seed
     )
+    return network.with_plain_head()
 
 
 def floors(outer: Outer, bench: Workbench, modality: Modality) -> dict[str, np.ndarray]:
-    """Logits of the majority class and of the modality's classical method for the test rows."""
-    targets, count = bench.targets[outer.rows], len(bench.classes)
+    """Logits of the guess without any method and of the modality's classical method for the test rows."""
+    targets, count, task = bench.targets[outer.rows], bench.outputs, bench.task
     seen = [bench.items[row] for row in outer.rows]
     unseen = [bench.items[row] for row in outer.test]
-    classical = classical_logits(modality.floor_features, seen, targets, unseen, outer.folds, count)
-    return {"floor-majority": majority_logits(targets, count, len(outer.test)), "floor-classical": classical}
+    classical = classical_logits(modality.floor_features, seen, targets, unseen, outer.folds, count, task.solver)
+    return {"floor-majority": task.guess(targets, count, len(outer.test)), "floor-classical": classical}
 
 
 def _explain_missing(trials: Sequence[Trial], role: Role, bench: Workbench) -> None:

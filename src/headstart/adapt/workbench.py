@@ -46,8 +46,8 @@ StepKey = tuple[str, str, int, int]
 class Workbench:
     """The examples of a run (N of them, test inputs included) and what is computed from them once.
 
-    `contents` holds a hash of each item. `targets` are encoded by `task`; rows of locked test examples hold no label (-1, or zeros for several labels)
-    and are never in the rows of a trial. `groups` are what must stay on one side of every split.
+    `contents` holds a hash of each item. `targets` are encoded by `task`; rows of locked test examples hold no label (-1, zeros for several labels,
+    NaN for a quantity) and are never in the rows of a trial. `groups` are what must stay on one side of every split.
     `choose_way` says how features are extracted.
     """
 
@@ -250,6 +250,11 @@ class Workbench:
         """Who judges logits of `rows`."""
         return Judge(self.task, self.metric, self.targets[rows])
 
+    @property
+    def outputs(self) -> int:
+        """How many outputs a network has."""
+        return self.task.outputs(self.classes)
+
     def right(self, rows: np.ndarray, logits_NK: np.ndarray) -> np.ndarray:
-        """Whether each of `rows` is answered right (n,)."""
-        return self.task.correct(self.task.probabilities(logits_NK), self.targets[rows])
+        """What the answer to each of `rows` is worth (n,): whether it is right, or minus by how much it is off."""
+        return self.task.worth(self.task.probabilities(logits_NK), self.targets[rows])

@@ -34,7 +34,7 @@ LDA_DRAWS = 5
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The examples that scores look at: labels (N, or N × K zeros and ones), what may not be parted, folds by group."""
+    """The examples that scores look at: labels (N, N × K zeros and ones, or N floats), what may not be parted, folds by group."""
 
     targets: Array
     groups_N: Array
@@ -83,7 +83,7 @@ class Measured:
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What `weigh` found: scores by name at the last stage, the stages with the recommended cut, and which examples a
-    left-out ridge probe answers right (N; for several labels the share of labels).
+    left-out ridge probe answers right (N; for several labels the share of labels, for numbers that of the variance).
     """
 
     scores: Mapping[str, Measured]
@@ -122,7 +122,8 @@ def weigh(
 ) -> Evidence:
     """Score the last of the stages (name, width) that stand side by side in `staged_ND`, and compare all of them.
 
-    `scores` name rows of SCORES; those that need a source head are left out without one. Raises DataError on NaN.
+    `scores` name rows of SCORES; those that need a source head are left out without one, those that need classes where targets
+    are numbers. Raises DataError on NaN.
     """
     width = stages[-1][1]
     last_ND = staged_ND[:, -width:]
@@ -134,8 +135,9 @@ def weigh(
     draws = int(np.clip(COLUMNS // columns, LEAST_DRAWS, MOST_DRAWS))
     targets = [sample.targets, *(sample.targets[rng.permutation(len(sample))] for _ in range(draws))]
     measured: dict[str, Measured] = {}
+    is_quantity = np.issubdtype(sample.targets.dtype, np.floating)
     for name in scores:
-        if name in NEED_SOURCE and source_NZ is None:
+        if (name in NEED_SOURCE and source_NZ is None) or (name in NEED_CLASSES and is_quantity):
             continue
         values, each_N = SCORES[name](view, targets)
         nulls = np.array(values[1:])
@@ -146,7 +148,15 @@ def weigh(
 
 
 def agreement(predicted_NK: Array, targets: Array) -> Array:
-    """Which examples (N) predictions answer right; for several labels the share of labels; NaN is not right."""
+    """Which examples (N) predictions answer right; for several labels the share of labels; NaN is not right.
+
+    Of numbers (floats, N) the share of the variance that the prediction explains of each: their mean is R², and like a share
+    of right answers it is one where nothing is left to win.
+    """
+    if np.issubdtype(targets.dtype, np.floating):
+        squares_N = (np.asarray(predicted_NK).reshape(len(targets)) - targets) ** 2
+        explained_N = 1 - squares_N / max(float(targets.var()), 1e-300)
+        return np.asarray(np.nan_to_num(explained_N, nan=0.0))  # without a neighbour the mean would be said
     if targets.ndim == 2:
         return np.asarray(((predicted_NK >= 0.5) == (targets > 0)).mean(1))
     known_N = np.isfinite(predicted_NK).any(1)
@@ -218,3 +228,5 @@ SCORES: Mapping[str, Score] = {
 """All scores by name."""
 NEED_SOURCE = frozenset({"leep"})
 """Those that read the source's own head."""
+NEED_CLASSES = frozenset({"lda", "h", "leep", "nleep"})
+"""Those that numbers have no meaning for."""

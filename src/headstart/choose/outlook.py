@@ -11,6 +11,7 @@ import numpy as np
 
 from headstart.choose.cost import Cost, Way, predict
 from headstart.choose.depth import Advice, Situation, advise
+from headstart.choose.evidence import agreement
 from headstart.choose.forecast import Clues, Forecast, Forecaster, forecast
 from headstart.choose.portrait import Portrait, portray
 from headstart.choose.ranking import Ranked
@@ -92,7 +93,9 @@ def outlook(
     cut = found.evidence.cuts[found.evidence.cut]
     is_early = found.evidence.cut < len(found.evidence.cuts) - 1
     probe = float(found.evidence.right_N.mean())
-    situation = Situation(probe, chance, scene.everything, classes, cut.name if is_early else None)
+    early = cut.name if is_early else None
+    is_quantity = bool(np.issubdtype(scene.targets.dtype, np.floating))
+    situation = Situation(probe, chance, scene.everything, classes, early, is_quantity=is_quantity)
     expected = None
     if scene.floor is not None and forecaster is not None:
         clues = Clues(probe, scene.floor, chance, scene.everything, classes)
@@ -101,7 +104,12 @@ def outlook(
 
 
 def guessing(targets: Array) -> tuple[float, int]:
-    """The accuracy of always answering with the commonest class, and the number of classes."""
+    """The accuracy of always answering with the commonest class, and the number of classes.
+
+    Of a quantity: the variance that its mean explains, which is none, and the tenths of its range.
+    """
+    if np.issubdtype(targets.dtype, np.floating):
+        return 0.0, TENTHS
     if targets.ndim == 1:
         counts = np.bincount(targets)
         return float(counts.max() / len(targets)), int((counts > 0).sum())
@@ -109,10 +117,16 @@ def guessing(targets: Array) -> tuple[float, int]:
     return float(np.maximum(share_K, 1 - share_K).mean()), int(targets.shape[1])
 
 
+TENTHS = 10
+
+
 def floor_accuracy(
     describe: Callable[[Sequence[Any]], np.ndarray | list[str]], items: Sequence[Any], targets: Array, groups_N: Array
 ) -> float:
-    """Left-out accuracy of ridge on what the modality's classical method makes of the items; texts become TF-IDF."""
+    """Left-out accuracy of ridge on what the modality's classical method makes of the items; texts become TF-IDF.
+
+    Of a quantity, the share of its variance that is explained.
+    """
     made = describe(items)
     if not isinstance(made, np.ndarray):
         from sklearn.feature_extraction.text import TfidfVectorizer
@@ -123,9 +137,7 @@ def floor_accuracy(
         made = vectorizer.fit_transform(made).toarray()
     columns_NK = as_columns(targets)
     predicted_NK = ridge_left_out(spectrum(np.asarray(made)), columns_NK, groups_N).predicted_NK
-    if targets.ndim == 1:
-        return float((predicted_NK.argmax(1) == targets).mean())
-    return float(((predicted_NK >= 0.5) == (targets > 0)).mean())
+    return float(agreement(predicted_NK, targets).mean())
 
 
 MOST_TERMS = 5000

@@ -17,7 +17,7 @@ from headstart.errors import DataError, HeadstartError, ModelError
 from headstart.events import Listener, Said, Scored, silent
 from headstart.models.card import SourceCard
 from headstart.protocols import Clock
-from headstart.prove.estimate import Estimate, proportion
+from headstart.prove.estimate import Estimate, bootstrap, proportion
 from headstart.runtime import generator
 from headstart.solvers import Array
 
@@ -29,6 +29,7 @@ HOPELESS = 0.02
 """Who comes first in fewer of the draws after the first look is not looked at again."""
 FOLDS = 5
 NO_TIME = "no time was left to look at it. Give a larger --budget."
+LEFT_OUT = "gets {share:.1%} of {count} training examples right"
 SCORES = ("ridge", "knn", "lda", "logme")
 """The evidence that is gathered; benchmarks/ranking compares other choices."""
 
@@ -46,7 +47,9 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """One candidate with what speaks for it, by the examples at `rows`. `score` is the left-out accuracy of a ridge probe."""
+    """One candidate with what speaks for it, by the examples at `rows`. `score` is the left-out accuracy of a ridge probe, for
+    numbers the share of their variance that it explains.
+    """
 
     card: SourceCard
     standing: Standing
@@ -69,7 +72,8 @@ class Dropped:
 class Ranking:
     """Candidates, best first, scored on the training examples at `rows`; those left out early on fewer.
 
-    `share` is the weight of the evidence beside the prior, `prior_sha256` the hash of what the prior was learned from.
+    `share` is the weight of the evidence beside the prior, `prior_sha256` the hash of what the prior was learned from;
+    `left_out` says what a score means (`Task.left_out`).
     """
 
     candidates: tuple[Ranked, ...]
@@ -78,14 +82,13 @@ class Ranking:
     prior_sha256: str
     dropped: tuple[Dropped, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    left_out: str = LEFT_OUT
 
     def why(self) -> str:
         """One sentence on why the first is first."""
         best = self.candidates[0]
-        told = (
-            f"a ridge probe on its features gets {best.score.value:.1%} of {len(best.rows)} training examples right, "
-            "each left out once"
-        )
+        does = self.left_out.format(share=best.score.value, count=len(best.rows))
+        told = f"a ridge probe on its features {does}, each left out once"
         if len(self.candidates) == 1:
             return f"the only candidate; {told}"
         second = self.candidates[1]
@@ -110,8 +113,9 @@ def rank(
     clock: Clock | None = None,
     seed: int = 0,
     listener: Listener = silent,
+    left_out: str = LEFT_OUT,
 ) -> Ranking:
-    """Order backbones for the training examples whose labels are `targets` (N, or N × K zeros and ones).
+    """Order backbones for the training examples whose labels are `targets` (N, N × K zeros and ones, or N floats).
 
     `contestant.features(rows)` is asked for growing sets of rows. All are compared on FIRST_LOOK examples; with more than
     two, those with no hope are left out before the rest is looked at. One that cannot be loaded, does not fit into memory or
@@ -147,7 +151,9 @@ def rank(
         )
     notes = _few(targets[rows])
     share = knowledge.share([one.card for one in ranked], without=fingerprint)
-    return Ranking(tuple(_below(ranked, behind)), ranked[0].rows, share, knowledge.sha256, tuple(dropped), notes)
+    return Ranking(
+        tuple(_below(ranked, behind)), ranked[0].rows, share, knowledge.sha256, tuple(dropped), notes, left_out
+    )
 
 
 def sample(targets: Array, rng: np.random.Generator) -> Array:
@@ -156,7 +162,7 @@ def sample(targets: Array, rng: np.random.Generator) -> Array:
     if len(rows) <= LARGEST_SAMPLE:
         return rows
     shuffled = rng.permutation(rows)
-    if targets.ndim == 2:
+    if targets.ndim == 2 or _are_numbers(targets):
         return np.sort(shuffled[:LARGEST_SAMPLE])
     turn = np.zeros(len(rows), dtype=np.int64)  # 0 for the first of its class in shuffled order, 1 for the second …
     for label in np.unique(targets):
@@ -219,7 +225,7 @@ def _look(
         rng=generator(seed, "standings"),
     )
     ranked = [
-        Ranked(card, standing, found, prior, _share(found.right_N, _widen(seen)), rows, seconds)
+        Ranked(card, standing, found, prior, _score(found.right_N, seen, seed), rows, seconds)
         for (card, found, seconds), standing, prior in zip(weighed, placed, priors, strict=True)
     ]
     return sorted(ranked, key=lambda one: -one.standing.value), dropped
@@ -245,6 +251,21 @@ def _below(ranked: Sequence[Ranked], behind: Sequence[Ranked]) -> list[Ranked]:
     return out
 
 
+def _are_numbers(targets: Array) -> bool:
+    return bool(np.issubdtype(targets.dtype, np.floating))
+
+
+def _score(right_N: Array, targets: Array, seed: int) -> Estimate:
+    """What a left-out probe gets right, with its interval; of numbers the share of their variance, at least 0."""
+    if not _are_numbers(targets):
+        return _share(right_N, _widen(targets))
+
+    def explained(counts_bN: Array) -> Array:
+        return np.asarray(np.maximum(0.0, counts_bN @ right_N / counts_bN.sum(1)))
+
+    return bootstrap(explained, len(right_N), rng=generator(seed, "score"))
+
+
 def _share(right_N: Array, widen: float) -> Estimate:
     """The share of right answers with its exact interval, widened on both sides where classes are small."""
     exact = proportion(round(float(right_N.sum())), len(right_N))
@@ -260,10 +281,12 @@ def _fewest(targets: Array) -> int:
 
 
 def _widen(targets: Array) -> float:
-    return widening(_fewest(targets))
+    return 1.0 if _are_numbers(targets) else widening(_fewest(targets))
 
 
 def _few(targets: Array) -> tuple[str, ...]:
+    if _are_numbers(targets):
+        return ()
     fewest = _fewest(targets)
     if widening(fewest) == 1.0:
         return ()

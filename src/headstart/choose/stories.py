@@ -23,7 +23,7 @@ def known_already(source_NZ: Array, targets: Array, groups_N: Array) -> float:
 
     Each example gets the label that the source's classes went with elsewhere (the conditional of LEEP, its group left out).
     """
-    if targets.ndim != 1:
+    if targets.ndim != 1 or np.issubdtype(targets.dtype, np.floating):
         return 0.0
     hot_NK = as_columns(targets)
     own_N = np.unique(groups_N, return_inverse=True)[1]

@@ -4,6 +4,7 @@
 |---|---|
 | unreadable, empty, over a limit | set aside |
 | equal training examples under different labels | all set aside: neither label can be trusted |
+| equal training examples under different numbers | the same, where the numbers lie apart (ALIKE) |
 | equal training examples under one label | the first is kept |
 | a training or validation example equal or nearly equal to a test one | set aside; the test data stay whole |
 | a training example equal or nearly equal to a validation one | set aside |
@@ -16,15 +17,16 @@ Test labels are not looked at: class counts and conflicts are those of the train
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from headstart.data.audit_looks import Looks, look_at_all
-from headstart.data.audit_result import Audit
+from headstart.data.audit_result import Audit, summary
 from headstart.data.clusters import Clusters
 from headstart.data.dataset import Dataset
 from headstart.data.modality import MODALITIES, Modality
+from headstart.data.numbers import spread_of
 from headstart.errors import DataError
 from headstart.events import Listener, silent
 from headstart.registry import pick
@@ -37,6 +39,9 @@ CONFLICT = "same example under different labels"
 DOUBLE = "exact duplicate"
 LEAK = "also in the test or validation data"
 UNREAD = "left out by the reader"
+ALIKE = 0.05
+"""Numbers of equal examples contradict each other where they differ by more than this share of the spread of all (5th to 95th
+percentile): measuring twice gives no number twice, and smaller differences move no metric."""
 
 
 def audit(dataset: Dataset, *, listener: Listener = silent, for_training: bool = True) -> Audit:
@@ -59,7 +64,7 @@ def audit(dataset: Dataset, *, listener: Listener = silent, for_training: bool =
         found.drop_doubles(dropped)
     result = _result(dataset, looks, modality, found, dropped)
     if for_training and dataset.labels is not None:
-        _require_two_classes(result)
+        REQUIRE[dataset.kind](result)
     return result
 
 
@@ -72,13 +77,14 @@ class _Findings:
         self.exact_groups = _groups(exact, readable)
         self.near_groups = _groups(near, readable)
         self.exact = exact
+        self.alike = _tolerance(dataset)
         self.conflicts: list[list[int]] = []
         self.leaks: list[tuple[int, int, str]] = []
 
     def drop_conflicts(self, dropped: dict[int, tuple[str, str]]) -> None:
         for group in self.exact_groups:
             known = [row for row in group if self._rank(row) < RANKS["test"]]
-            if len({self._labels(row) for row in known}) > 1:
+            if self._contradict(known):
                 self.conflicts.append(known)
                 named = ", ".join(f"{self.dataset.ids[row]} ({'; '.join(self._labels(row))})" for row in known[:4])
                 dropped.update((row, (CONFLICT, named)) for row in known)
@@ -105,13 +111,29 @@ class _Findings:
         if self.dataset.labels is None:
             return []
         known = ([row for row in group if row not in dropped and self._rank(row) < 2] for group in self.near_groups)
-        return [rows for rows in known if len({self._labels(row) for row in rows}) > 1]
+        return [rows for rows in known if self._contradict(rows)]
+
+    def _contradict(self, rows: Sequence[int]) -> bool:
+        """Whether equal examples have labels that cannot both be right."""
+        different = {self._labels(row) for row in rows}
+        if self.alike is None or len(different) < 2:
+            return len(different) > 1
+        numbers = [float(names[0]) for names in different]
+        return max(numbers) - min(numbers) > self.alike
 
     def _rank(self, row: int) -> int:
         return RANKS[self.dataset.parts[row]]
 
     def _labels(self, row: int) -> tuple[str, ...]:
         return () if self.dataset.labels is None else tuple(self.dataset.labels[row])
+
+
+def _tolerance(dataset: Dataset) -> float | None:
+    """How far numbers of equal examples may lie apart, by the training labels; None where labels are no numbers."""
+    if dataset.kind != "quantity" or dataset.labels is None:
+        return None
+    known = dataset.values[[part != "test" for part in dataset.parts]]
+    return ALIKE * spread_of(known) if len(known) else 0.0
 
 
 def _groups(names: np.ndarray, rows: Sequence[int]) -> list[list[int]]:
@@ -158,7 +180,8 @@ def _result(
     ids = dataset.ids
     keep = [row for row in range(len(dataset)) if row not in dropped]
     known = [row for row in keep if dataset.labels is not None and dataset.parts[row] != "test"]
-    counts = Counter(name for row in known for name in dataset.labels[row]) if dataset.labels is not None else Counter()
+    numbers = dataset.kind == "quantity"
+    counts = Counter(name for row in known for name in (dataset.labels or ())[row] if not numbers)
     exact_names = {frozenset(group) for group in found.exact_groups}
 
     def labelled(groups: Sequence[Sequence[int]]) -> tuple[tuple[tuple[str, tuple[str, ...]], ...], ...]:
@@ -183,7 +206,8 @@ def _result(
         conflicts=labelled(found.conflicts),
         alike_conflicts=labelled(found.alike_conflicts(dropped)),
         leaks=tuple((ids[row], ids[other], kind) for row, other, kind in found.leaks),
-        counts=dict(sorted(counts.items())),
+        counts={name: counts[name] for name in dataset.classes if name in counts},
+        quantity=summary(dataset.values[known]) if numbers and known else None,
         parts=dict(Counter(dataset.parts[row] for row in keep)),
         shapes=modality.describe(
             looks.shapes_N2[[row for row in range(len(dataset)) if row not in looks.broken]], looks.kinds
@@ -214,3 +238,25 @@ def _require_two_classes(found: Audit) -> None:
         )
     name = next(iter(found.counts))
     raise DataError(f"{found.name}: one class only, '{name}'{why}{first}. Add a folder or label for a second class.")
+
+
+def _require_two_numbers(found: Audit) -> None:
+    """Raise DataError unless there are two different numbers to learn from."""
+    if found.quantity is not None and found.quantity["min"] < found.quantity["max"]:
+        return
+    why = "".join(f"; set aside {count}, {reason}" for reason, count in found.reasons.items())
+    if found.quantity is None:
+        raise DataError(f"{found.name}: no training example with a number is left{why}. Add examples.")
+    only = found.quantity["min"]
+    raise DataError(
+        f"{found.name}: every training example has the number {only:g}{why}, so there is nothing to learn. Add others."
+    )
+
+
+REQUIRE: Mapping[str, Callable[[Audit], None]] = {
+    "single": _require_two_classes,
+    "multi": _require_two_classes,
+    "ordinal": _require_two_classes,
+    "quantity": _require_two_numbers,
+}
+"""What must be left to train on, by kind of labels."""

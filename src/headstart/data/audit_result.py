@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 SHOWN = 3  # examples named in a line for people; audit.json names all
 
 
@@ -21,6 +23,7 @@ class Audit:
       different labels, with those labels; `alike_conflicts`: the same of near-duplicates, which are kept.
     - `leaks`: (training id, test or validation id, "exact" | "near").
     - `counts`: training examples kept per class; `parts`: examples kept per part.
+    - `quantity`: what the training numbers are like (`min`, `median`, `max`, `mean`, `sd`); None where labels are classes.
     - `contents`: the SHA-256 digest of every example's content (N), empty where it could not be read.
     """
 
@@ -41,6 +44,7 @@ class Audit:
     shapes: Mapping[str, Any]
     guesses: tuple[str, ...]
     contents: tuple[bytes, ...]
+    quantity: Mapping[str, float] | None = None
 
     @property
     def single_classes(self) -> tuple[str, ...]:
@@ -60,6 +64,7 @@ class Audit:
             "guesses": list(self.guesses),
             "parts": dict(self.parts),
             "classes": dict(self.counts),
+            "quantity": None if self.quantity is None else dict(self.quantity),
             "classes_with_one_example": list(self.single_classes),
             "shapes": dict(self.shapes),
             "reasons": dict(self.reasons),
@@ -83,6 +88,9 @@ class Audit:
             lines.append(str(self.shapes["line"]))
         if self.counts:
             lines.append(f"{len(self.counts)} classes: {_counts(self.counts)}")
+        if self.quantity is not None:
+            low, middle, high = (self.quantity[name] for name in ("min", "median", "max"))
+            lines.append(f"numbers from {low:g} to {high:g}, half of them up to {middle:g}")
         if self.single_classes:
             once = _some(self.single_classes)
             lines.append(f"one example only, kept for training, left out of what cannot be measured: {once}")
@@ -104,6 +112,17 @@ class Audit:
                 f"near-duplicates under different labels, kept: {len(self.alike_conflicts)} groups, first: {first}"
             )
         return lines
+
+
+def summary(values_N: np.ndarray) -> dict[str, float]:
+    """What numbers are like, in their own unit."""
+    return {
+        "min": float(values_N.min()),
+        "median": float(np.median(values_N)),
+        "max": float(values_N.max()),
+        "mean": float(values_N.mean()),
+        "sd": float(values_N.std()),
+    }
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -6,8 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
+
+from headstart.data.numbers import place_of
+
 Part = Literal["train", "val", "test", ""]
-Kind = Literal["single", "multi"]
+Kind = Literal["single", "multi", "ordinal", "quantity"]
+"""One class per example, any number, one of an order of classes, or a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +21,8 @@ class Dataset:
 
     `items[i]` is what the modality's reader can decode (a path, a member of a zip file, a PIL image, an array, a
     text, a pair of texts); `ids[i]` names it to people (a relative path, `train.csv row 17`); `labels[i]` holds its
-    class names, exactly one where `kind` is "single", any number where it is "multi", and `labels` is None where
-    there are none; `parts[i]` is the part its source put it in, "" where the source did not say; `groups[i]` is
+    class names, exactly one where `kind` is "single" or "ordinal", any number where it is "multi", for a "quantity" the
+    number as it is written, and `labels` is None where there are none; `parts[i]` is the part its source put it in, "" where the source did not say; `groups[i]` is
     what must stay on one side of every split. `guesses` tells in words what was guessed about the source, and
     `aside` names what its reader could not take up, each with the reason.
     """
@@ -39,8 +44,16 @@ class Dataset:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The class names that occur, sorted."""
-        return tuple(sorted({name for names in self.labels or () for name in names}))
+        """The class names that occur, sorted, those of an order by its numbers; a quantity has none."""
+        if self.kind == "quantity":
+            return ()
+        names = {name for names in self.labels or () for name in names}
+        return tuple(sorted(names, key=place_of if self.kind == "ordinal" else None))
+
+    @property
+    def values(self) -> np.ndarray:
+        """The numbers of a quantity (N), in the user's own unit."""
+        return np.array([float(names[0]) for names in self.labels or ()])
 
     def take(self, indices: Sequence[int]) -> Dataset:
         """The examples at `indices`, in that order."""

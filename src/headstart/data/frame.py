@@ -69,9 +69,10 @@ def frames_dataset(
         [[_cell(frame, column, row) for column in meaning.label] for frame, row in kept],
         names=meaning.label,
         class_names=first.class_names.get(meaning.label[0], ()) if meaning.label else (),
+        task=columns.task,
     )
     wanted = [i for i in range(len(kept)) if labels.values[i] is not None or not labelled or not meaning.label]
-    lost = [(kept[i][0].ids[kept[i][1]], "no label") for i in sorted(set(range(len(kept))) - set(wanted))]
+    lost = [(kept[i][0].ids[kept[i][1]], labels.reason(i)) for i in sorted(set(range(len(kept))) - set(wanted))]
     if not wanted:
         raise DataError(f"{name}: column '{meaning.label[0]}' has no label in any row. Name another one with --label.")
     chosen = [kept[i] for i in wanted]

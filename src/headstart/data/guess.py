@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from headstart.data.numbers import number_in
 from headstart.data.options import PARTS, Columns
 from headstart.data.tree import IMAGE_SUFFIXES, suffix
 from headstart.errors import DataError
@@ -18,6 +19,8 @@ LABEL_NAMES = (
 IMAGE_NAMES = (
     "image images img picture photo path file filename file_name filepath file_path image_path image_file".split()
 )
+ROW_NAMES = "id index row number no nr idx key unnamed".split()
+"""Columns that count rows."""
 TEXT_NAMES = "text sentence content review question query tweet document comment message body utterance title".split()
 SPLIT_NAMES = "split part subset fold partition set".split()
 PAIR_NAMES = [
@@ -158,7 +161,14 @@ def _guess_label(table: Mapping[str, Sequence[Any]], taken: set[str]) -> str | N
         return known
     left = [column for column in table if column not in taken]
     repeating = [column for column in left if _repeats(table[column])]
-    return repeating[-1] if repeating else None
+    if repeating:
+        return repeating[-1]
+    numbers = [column for column in left if column.lower() not in ROW_NAMES and _mostly(table[column], _is_number)]
+    return numbers[0] if len(numbers) == 1 else None
+
+
+def _is_number(value: Any) -> bool:
+    return number_in(value) is not None
 
 
 def _repeats(values: Sequence[Any]) -> bool:

@@ -1,23 +1,26 @@
-"""From the cells of a label column to class names: one per example, or any number.
+"""From the cells of a label column to class names (one per example, or any number) or to numbers.
 
 An example has several labels where the column holds lists (Parquet, Python, JSON such as `["red", "round"]`), where
 several 0/1 columns are named, or where cells are joined by `;` or `|` and some joined name also occurs elsewhere
-(so that a class called `either; or` is left alone).
+(so that a class called `either; or` is left alone). A column that is clearly a quantity is read as numbers, and any
+column of numbers where the user says so; cells that hold none are set aside.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from headstart.data.dataset import Kind
+from headstart.data.dataset import Dataset, Kind
 from headstart.data.guess import is_missing
-from headstart.errors import DataError
+from headstart.data.numbers import is_quantity, number_in, place_of, written
+from headstart.data.options import TASK_NAMES
+from headstart.errors import DataError, OptionError
 
 SEPARATORS = (";", "|")
 YES = {"1", "1.0", "true", "yes"}
@@ -26,20 +29,45 @@ NO = {"0", "0.0", "false", "no", ""}
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The class names of every example, None where there is no label."""
+    """The class names of every example (its number, for a quantity), None where there is no label; `why` tells of those
+    with a cell that is no label.
+    """
 
     kind: Kind
     values: list[tuple[str, ...] | None]
     said: tuple[str, ...] = ()
+    why: Mapping[int, str] = field(default_factory=dict)
+
+    def reason(self, row: int) -> str:
+        """Why an example has no label."""
+        return self.why.get(row, "no label")
 
 
-def read_labels(cells: Sequence[Sequence[Any]], *, names: Sequence[str], class_names: Sequence[str] = ()) -> Labels:
-    """Class names from `cells` (one list per example, one cell per label column); raises DataError."""
+def read_labels(
+    cells: Sequence[Sequence[Any]],
+    *,
+    names: Sequence[str],
+    class_names: Sequence[str] = (),
+    task: str | None = None,
+) -> Labels:
+    """Labels from `cells` (one list per example, one cell per label column), `task` being what they are said to be.
+
+    Raises DataError, and OptionError for a task that is none of TASK_NAMES.
+    """
+    if task is not None and task not in TASK_NAMES:
+        raise OptionError(f"task '{task}' is not known. Choose from: {', '.join(TASK_NAMES)}.")
     if not names:
         return Labels("single", [None] * len(cells))
     if len(names) > 1:
+        if task in ("regression", "ordinal"):
+            raise OptionError(f"--task {task}: takes one label column, {len(names)} are named. Name one.")
         return _from_flags(cells, names)
     column = [row[0] for row in cells]
+    if task == "regression":
+        return _quantities(column, names[0])
+    if task == "ordinal":
+        whole = read_labels(cells, names=names, class_names=class_names, task="classification")
+        return in_order(whole, names[0])
     name = _namer(class_names)
     if any(isinstance(value, list | tuple | set | np.ndarray) for value in column):
         return Labels("multi", [_listed(value, name) for value in column])
@@ -50,8 +78,58 @@ def read_labels(cells: Sequence[Sequence[Any]], *, names: Sequence[str], class_n
     if joined:
         said = f"labels separated by '{joined}': several per example"
         return Labels("multi", [_pieces(value, joined) for value in column], (said,))
-    _refuse_numbers(column, names[0])
+    if task is None and not class_names and is_quantity([cell for cell in column if not is_missing(cell)]):
+        found = _quantities(column, names[0])
+        said = f"column {names[0]} taken as a quantity: a number is predicted (--task classification takes it as classes)"
+        return replace(found, said=(said,))
     return Labels("single", [_single(value, name) for value in column])
+
+
+def _quantities(column: Sequence[Any], name: str) -> Labels:
+    """Every cell as a number; those that hold none tell why. Raises DataError where there is none at all."""
+    values: list[tuple[str, ...] | None] = []
+    why: dict[int, str] = {}
+    for row, cell in enumerate(column):
+        number = None if is_missing(cell) else number_in(cell)
+        values.append(None if number is None else (written(number),))
+        if number is None and not is_missing(cell):
+            why[row] = f"'{str(cell)[:40]}' in column '{name}' is no finite number"
+    if why and not any(values):
+        first = next(iter(why.values()))
+        raise DataError(f"{first}, nor is any other. Write decimals with a point, or take another --task or --label.")
+    return Labels("quantity", values, why=why)
+
+
+def in_order(found: Labels, name: str) -> Labels:
+    """Classes as an order, by the numbers that their names begin with; raises DataError for a name without one."""
+    if found.kind != "single":
+        raise OptionError(f"--task ordinal: '{name}' holds several labels per example. Leave --task out.")
+    names = {label for labels in found.values if labels is not None for label in labels}
+    places: dict[float, str] = {}
+    for label in sorted(names):
+        try:
+            place = place_of(label)
+        except ValueError:
+            raise DataError(
+                f"'{label}' in '{name}': does not begin with a number, so its place in the order is not known. "
+                "Name classes as 1, 2, 3, or as 1-mild, 2-severe."
+            ) from None
+        if place in places:
+            raise DataError(f"'{name}': {places[place]} and {label} have the same place in the order. Number them apart.")
+        places[place] = label
+    ordered = " < ".join(places[place] for place in sorted(places)[:12]) + (" < …" if len(places) > 12 else "")
+    return replace(found, kind="ordinal", said=(*found.said, f"classes in this order: {ordered}"))
+
+
+def as_task(data: Dataset, task: str | None) -> Dataset:
+    """Data whose classes come from folders, read as what `task` says they are."""
+    if task in (None, "classification"):
+        return data
+    found = read_labels([list(names) for names in data.labels or ()], names=["folders"], task=task)
+    kept = [row for row, value in enumerate(found.values) if value is not None]
+    lost = tuple((data.ids[row], found.reason(row)) for row in range(len(data)) if found.values[row] is None)
+    told = replace(data, labels=[value or () for value in found.values], kind=found.kind)
+    return replace(told.take(kept), guesses=(*data.guesses, *found.said), aside=(*data.aside, *lost))
 
 
 def _from_flags(cells: Sequence[Sequence[Any]], names: Sequence[str]) -> Labels:
@@ -125,21 +203,3 @@ def _separator(column: Sequence[Any]) -> str | None:
         if any(counts[name] > 1 for names in combinations if len(names) > 1 for name in names):
             return separator
     return None
-
-
-def _refuse_numbers(column: Sequence[Any], name: str) -> None:
-    """Raise DataError for a column of many different fractions: a quantity, not a class."""
-    cells = [str(value) for value in column if not is_missing(value)]
-    different = set(cells)
-    if len(different) > max(20, len(cells) // 2) and all("." in cell and _is_number(cell) for cell in different):
-        raise DataError(
-            f"label column '{name}': {len(different)} different numbers, a quantity, not a class. Name another column."
-        )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -53,7 +53,7 @@ MODALITIES: dict[str, Modality] = {
     "image": Modality(
         name="image",
         noun="pictures",
-        floor_name="colour and gradient histograms with logistic regression",
+        floor_name="colour and gradient histograms",
         decode=images.decode,
         content=images.encoded,
         audit_one=image_look.audit_one,
@@ -67,7 +67,7 @@ MODALITIES: dict[str, Modality] = {
     "text": Modality(
         name="text",
         noun="texts",
-        floor_name="TF-IDF with logistic regression",
+        floor_name="TF-IDF",
         decode=texts.decode,
         content=texts.content,
         audit_one=texts.audit_one,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headstart.data.dataset import Part
 
@@ -18,13 +18,17 @@ PARTS: dict[str, Part] = {
 }
 """Names, in lower case, by which folders, tables and split columns say which part an example is in."""
 
+TASK_NAMES = ("classification", "ordinal", "regression")
+"""What labels may be said to be."""
+
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Columns the user named; what is not named is guessed, and the guess is said.
+    """Columns the user named, and what the labels are; what is not said is guessed, and the guess is said.
 
     `text` takes one or two columns (two make pairs). `label` takes one column, or several 0/1 columns joined by
-    commas, one per class (`sunny,rainy,windy`).
+    commas, one per class (`sunny,rainy,windy`). `task` is one of TASK_NAMES: `regression` reads labels as numbers,
+    `ordinal` as classes in the order of the numbers that their names begin with, `classification` as names.
     """
 
     text: tuple[str, ...] = ()
@@ -32,6 +36,12 @@ class Columns:
     label: str | None = None
     split: str | None = None
     group: str | None = None
+    task: str | None = None
+
+    @property
+    def are_named(self) -> bool:
+        """Whether any column was named, so that a table is meant."""
+        return replace(self, task=None) != Columns()
 
 
 @dataclass(frozen=True, slots=True)

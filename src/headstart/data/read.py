@@ -11,6 +11,7 @@ import numpy as np
 from headstart.data.builtin import PREFIX, read_builtin
 from headstart.data.dataset import Dataset
 from headstart.data.frame import frames_dataset
+from headstart.data.labels import as_task
 from headstart.data.merge import merged
 from headstart.data.options import Columns, Limits
 from headstart.data.read_folder import tree_dataset
@@ -37,7 +38,7 @@ def read(source: Any, *, columns: Columns = NO_COLUMNS, limits: Limits = DEFAULT
     if isinstance(source, Dataset):
         return source
     if isinstance(source, str) and source.startswith(PREFIX):
-        return read_builtin(source)
+        return as_task(read_builtin(source), columns.task)
     if isinstance(source, str | Path):
         return _read_path(Path(source), columns, limits, labelled=True)
     return read_python(source, columns, limits)
@@ -127,7 +128,7 @@ def _read_tree(tree: Tree, columns: Columns, limits: Limits, *, labelled: bool) 
         return replace(
             found, guesses=(f"read the table{'s' if len(tables) > 1 else ''} {', '.join(tables)}", *found.guesses)
         )
-    if labelled and columns != NO_COLUMNS:
+    if labelled and columns.are_named:
         raise DataError(
             f"{tree.name}: columns are named, but it holds no table. Leave the options out, or give the table."
         )
@@ -138,7 +139,8 @@ def _read_tree(tree: Tree, columns: Columns, limits: Limits, *, labelled: bool) 
         and isinstance(tree.files[archives[0]], Path)
     ):
         return _read_path(Path(tree.name) / archives[0], columns, limits, labelled=labelled)
-    return tree_dataset(tree, labelled=labelled)
+    data = tree_dataset(tree, labelled=labelled)
+    return as_task(data, columns.task) if labelled else data
 
 
 def _tables(tree: Tree) -> list[str]:

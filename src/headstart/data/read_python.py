@@ -34,7 +34,7 @@ def read_python(source: Any, columns: Columns, limits: Limits, *, labelled: bool
         if comes_from(source, package):
             return reader(source, columns, limits, labelled)
     if isinstance(source, tuple) and len(source) == 2:
-        return pair_dataset(*source)
+        return pair_dataset(*source, task=columns.task)
     raise DataError(f"a {type(source).__name__}: not data that can be read. Give a path, {KINDS}.")
 
 
@@ -63,16 +63,16 @@ READERS: dict[str, Callable[[Any, Columns, Limits, bool], Dataset]] = {
 }
 
 
-def pair_dataset(examples: Any, labels: Any) -> Dataset:
+def pair_dataset(examples: Any, labels: Any, *, task: str | None = None) -> Dataset:
     """A data set from examples and their labels, as scikit-learn takes them; raises DataError."""
     data = objects_dataset(examples)
-    found = _labels(labels)
+    found = _labels(labels, task)
     if len(found.values) != len(data):
         raise DataError(f"{len(data)} examples but {len(found.values)} labels. Give one label per example.")
     kept = [row for row, value in enumerate(found.values) if value is not None]
     if not kept:
         raise DataError("no example has a label. Give one label per example.")
-    lost = tuple((data.ids[row], "no label") for row in range(len(data)) if found.values[row] is None)
+    lost = tuple((data.ids[row], found.reason(row)) for row in range(len(data)) if found.values[row] is None)
     named = replace(
         data, labels=[value or () for value in found.values], kind=found.kind, guesses=(*data.guesses, *found.said)
     )
@@ -141,13 +141,13 @@ def _kind(item: Any) -> str:
     )
 
 
-def _labels(labels: Any) -> Labels:
+def _labels(labels: Any, task: str | None) -> Labels:
     values = np.asarray(labels) if hasattr(labels, "detach") or hasattr(labels, "to_numpy") else labels
     if isinstance(values, np.ndarray) and values.ndim == 2:
-        return read_labels(values.tolist(), names=[str(column) for column in range(values.shape[1])])
+        return read_labels(values.tolist(), names=[str(column) for column in range(values.shape[1])], task=task)
     if not isinstance(values, Sequence | np.ndarray) or isinstance(values, str):
         raise DataError(f"labels as a {type(labels).__name__}: give a list with one label per example.")
-    found = read_labels([[_plain(value)] for value in values], names=["labels"])
+    found = read_labels([[_plain(value)] for value in values], names=["labels"], task=task)
     # In Python several labels come as lists; a separator inside a string is part of the name.
     if found.kind == "multi" and all(isinstance(value, str) for value in values):
         return Labels("single", [(str(value).strip(),) for value in values])

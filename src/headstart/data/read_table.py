@@ -14,7 +14,7 @@ from typing import Any
 
 from headstart.data.frame import Aside, Frame, path_beside
 from headstart.data.items import item_name, raw_bytes
-from headstart.data.options import PARTS, Columns, Limits
+from headstart.data.options import PARTS, Limits
 from headstart.data.tree import Tree, suffix
 from headstart.errors import DataError
 
@@ -192,8 +192,3 @@ def _hugging_face_classes(metadata: dict[bytes, bytes] | None) -> dict[str, Sequ
         if isinstance(inner, dict) and "names" in inner:
             named[column] = list(inner["names"])
     return named
-
-
-def columns_are_named(columns: Columns) -> bool:
-    """Whether the user named any column, and so means a table."""
-    return columns != Columns()

@@ -13,6 +13,7 @@ from headstart.data.audit_result import Audit
 from headstart.data.clusters import Clusters
 from headstart.data.dataset import Dataset
 from headstart.data.deal import deal
+from headstart.data.numbers import quantile_bins
 from headstart.errors import DataError
 
 Scheme = Literal["given test", "held out", "nested cross-validation"]
@@ -99,6 +100,13 @@ def split(dataset: Dataset, audit: Audit, *, seed: int, folds: int = 5, little: 
 
 def _dealt(dataset: Dataset, pool: Sequence[int], groups: Sequence[int], folds: int, seed: int) -> list[Fold]:
     """Folds of `pool` in indices of the data set; raises DataError when fewer than two classes can be measured."""
+    if dataset.kind == "quantity":
+        dealt = inner_folds(dataset.values[list(pool)], groups, k=folds, seed=seed)
+        if not dealt:
+            raise DataError(
+                f"{dataset.name}: fewer than two independent examples, so nothing can be measured. Add examples."
+            )
+        return [([pool[i] for i in train], [pool[i] for i in held]) for train, held in dealt]
     labels = [tuple((dataset.labels or ())[row]) for row in pool]
     dealt = inner_folds(labels, groups, k=folds, seed=seed)
     measured = {name for _, held in dealt for place in held for name in labels[place]}
@@ -111,7 +119,9 @@ def _dealt(dataset: Dataset, pool: Sequence[int], groups: Sequence[int], folds: 
 
 
 def _absent(dataset: Dataset, pool: Sequence[int], measured: Sequence[int]) -> tuple[str, ...]:
-    """The classes of `pool` that none of `measured` has, sorted."""
+    """The classes of `pool` that none of `measured` has, sorted; a quantity has none."""
+    if dataset.kind == "quantity":
+        return ()
     labels = dataset.labels or ()
     everywhere = {name for row in pool for name in labels[row]}
     return tuple(sorted(everywhere - {name for row in measured for name in labels[row]}))
@@ -134,13 +144,14 @@ def inner_folds(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """At most `k` folds (train, held out) of positions into `labels`: stratified, no group parted, by `seed` alone.
 
-    `labels` are class names or numbers, tuples of them, or rows of a 0/1 matrix. Examples whose classes all lie in a
-    single group train in every fold, as the rest of their group does. The list is empty when fewer than two groups
-    are left to be dealt.
+    `labels` are class names or numbers, tuples of them, rows of a 0/1 matrix, or the fractions of a quantity, which are
+    stratified by their quantiles. Examples whose classes all lie in a single group train in every fold, as the rest of
+    their group does; a quantity can be measured without its like. The list is empty when fewer than two groups are left
+    to be dealt.
     """
     numbers = _numbers(labels)
     members = _members(range(len(numbers)) if groups is None else groups)
-    stuck = set(_stuck(numbers, members))
+    stuck = set() if _are_quantities(labels) else set(_stuck(numbers, members))
     free = [group for group in members if not stuck.intersection(group)]
     count = min(k, len(free))
     if count < 2:
@@ -155,11 +166,17 @@ def inner_folds(
 
 def _numbers(labels: Sequence[Any] | np.ndarray) -> list[tuple[int, ...]]:
     """Class numbers of every example, whatever form the labels come in."""
+    if _are_quantities(labels):
+        return [(int(number),) for number in quantile_bins(np.asarray(labels))]
     if isinstance(labels, np.ndarray) and labels.ndim == 2:
         return [tuple(np.flatnonzero(row).tolist()) for row in labels]
     named = [tuple(label) if isinstance(label, tuple | list | set | frozenset) else (label,) for label in labels]
     order = {name: number for number, name in enumerate(sorted({name for names in named for name in names}))}
     return [tuple(order[name] for name in names) for names in named]
+
+
+def _are_quantities(labels: Sequence[Any] | np.ndarray) -> bool:
+    return isinstance(labels, np.ndarray) and labels.dtype.kind == "f"
 
 
 def _members(groups: Sequence[Any] | np.ndarray | range) -> list[list[int]]:

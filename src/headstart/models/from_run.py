@@ -50,7 +50,8 @@ def load_folder(folder: Path, *, spec: str) -> Backbone:
         figures={},
         pretraining={"from": earlier.spec, "classes": classes},
     )
-    backbone.source_head = _head(backbone, tensors, config.get("head", {}).get("stages"), classes)
+    if labels.get("kind", "single") in ("single", "multi"):  # the outputs of other tasks are no classes
+        backbone.source_head = _head(backbone, tensors, config.get("head", {}).get("stages"), classes)
     return backbone
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -10,15 +10,17 @@ import numpy as np
 from headstart.errors import DataError
 from headstart.prove.estimate import Array
 
-Kind = Literal["single", "multi"]
+Kind = Literal["single", "multi", "ordinal", "quantity"]
+"""What is judged: one class per example, any number, one of an order, or a number (`prove.quantities`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
     """Truth and answers for N examples and K classes, as zeros and ones where not said otherwise.
 
-    `truth_NK`, `predicted_NK`: exactly one 1 per row for "single", any number for "multi"; `probabilities_NK` is None
-    where only decisions are known. Make them with `single` or `multi`, which check.
+    `truth_NK`, `predicted_NK`: exactly one 1 per row for "single" and "ordinal" (whose classes stand in their order), any
+    number for "multi"; `probabilities_NK` is None where only decisions are known. Make them with `single`, `ordinal` or
+    `multi`, which check.
     """
 
     kind: Kind
@@ -60,6 +62,14 @@ class Answers:
         )
 
     @classmethod
+    def ordinal(cls, ranks_N: Array, probabilities_NK: Array) -> Answers:
+        """One of an order of classes per example: ranks 0 … K−1; the prediction is the median of the probabilities, which
+        is off by the fewest ranks to be expected. Raises DataError as `single` does.
+        """
+        median_N = median_rank(probabilities_NK)
+        return replace(cls.single(ranks_N, probabilities_NK, median_N), kind="ordinal")
+
+    @classmethod
     def multi(cls, truth_NK: Array, probabilities_NK: Array | None, predicted_NK: Array | None = None) -> Answers:
         """Several labels per example: zeros and ones; a label is predicted at a probability of ½ or more unless
         `predicted_NK` says otherwise.
@@ -81,8 +91,18 @@ class Answers:
 
     @property
     def labels_N(self) -> Array:
-        """The true label of each example ("single")."""
+        """The true label of each example ("single", "ordinal")."""
         return np.asarray(self.truth_NK.argmax(1))
+
+    @property
+    def predicted_N(self) -> Array:
+        """The predicted label of each example ("single", "ordinal")."""
+        return np.asarray(self.predicted_NK.argmax(1))
+
+    @property
+    def off_N(self) -> Array:
+        """By how many classes of their order each answer is off ("ordinal")."""
+        return np.asarray(np.abs(self.predicted_N - self.labels_N))
 
     @property
     def correct_N(self) -> Array:
@@ -106,6 +126,11 @@ class Answers:
         k = self.truth_NK.shape[1]
         cells = self.labels_N * k + self.predicted_NK.argmax(1)
         return np.bincount(cells, minlength=k * k).reshape(k, k)
+
+
+def median_rank(probabilities_NK: Array) -> Array:
+    """The first class (N) up to which half of each row's probability lies."""
+    return np.asarray((np.cumsum(probabilities_NK, axis=1)[:, :-1] < 0.5).sum(1))
 
 
 def probabilities(logits_NK: Array, *, several: bool) -> Array:

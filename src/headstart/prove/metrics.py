@@ -9,18 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from headstart.errors import DataError, OptionError
 from headstart.prove.answers import Answers, Kind
 from headstart.prove.estimate import LEVEL, RESAMPLES, Array, Estimate, bootstrap, flawless_low, proportion, undefined
+from headstart.prove.quantities import Quantities, mean_ranks, weighted_correlation
 
 SMALLEST = 1e-15  # a probability of exactly zero for what happened costs −ln of this, about 34.5 nats
 WORK = 200_000_000  # ranks counted in one bootstrap; beyond, fewer resamples are drawn (never fewer than FEWEST)
 FEWEST = 400
 
-Values = Callable[[Answers, Array], Array]
+Judged = Answers | Quantities
+Values = Callable[[Any, Array], Array]
+"""From answers of a kind that the metric judges, and how often each example counts (b × N), to b values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ def hamming_loss(answers: Answers, counts_bN: Array) -> Array:
 def losses_N(answers: Answers) -> Array:
     """Log loss of each example in nats: −ln p(true label), or for several labels the mean over labels."""
     p_NK = np.clip(answers.scores_NK.astype(np.float64), SMALLEST, 1)
-    if answers.kind == "single":
+    if answers.kind != "multi":
         return np.asarray(-np.log(p_NK[answers.truth_NK]))
     q_NK = np.clip(1 - answers.scores_NK.astype(np.float64), SMALLEST, 1)
     return np.asarray(-np.log(np.where(answers.truth_NK, p_NK, q_NK)).mean(1))
@@ -109,7 +113,7 @@ def log_loss(answers: Answers, counts_bN: Array) -> Array:
 def brier(answers: Answers, counts_bN: Array) -> Array:
     """Brier 1950: mean over examples of Σ_k (p − truth)², 0 … 2; for several labels the mean over labels, 0 … 1."""
     squares_NK = (answers.scores_NK.astype(np.float64) - answers.truth_NK) ** 2
-    return _mean(squares_NK.sum(1) if answers.kind == "single" else squares_NK.mean(1), counts_bN)
+    return _mean(squares_NK.mean(1) if answers.kind == "multi" else squares_NK.sum(1), counts_bN)
 
 
 def _ranked(answers: Answers, counts_bN: Array) -> Iterator[tuple[Array, Array]]:
@@ -154,12 +158,68 @@ def average_precision(answers: Answers, counts_bN: Array) -> Array:
     return _nanmean_rows(np.stack(columns, 1)) if columns else np.full(len(counts_bN), np.nan)
 
 
+def mae(answers: Quantities, counts_bN: Array) -> Array:
+    """Mean absolute error, in the user's own unit."""
+    return _mean(answers.off_N, counts_bN)
+
+
+def rmse(answers: Quantities, counts_bN: Array) -> Array:
+    """Root of the mean squared error, in the user's own unit."""
+    return np.asarray(np.sqrt(_mean(answers.off_N**2, counts_bN)))
+
+
+def r2(answers: Quantities, counts_bN: Array) -> Array:
+    """Share of the variance that is explained: 1 − Σ(truth − said)² / Σ(truth − mean)²; below 0 worse than the mean."""
+    around_N = answers.truth_N - answers.truth_N.mean()
+    spread_b = _mean(around_N**2, counts_bN) - _mean(around_N, counts_bN) ** 2
+    least = 1e-12 * float((around_N**2).mean())  # rounding: below, the resample holds one value only
+    varies_b = spread_b > least
+    return np.where(varies_b, 1 - _mean(answers.off_N**2, counts_bN) / np.where(varies_b, spread_b, 1), np.nan)
+
+
+def spearman(answers: Quantities, counts_bN: Array) -> Array:
+    """Spearman's rank correlation, equal values at their mean rank."""
+    truth_bN, said_bN = mean_ranks(answers.truth_N, counts_bN), mean_ranks(answers.said_N, counts_bN)
+    return weighted_correlation(truth_bN, said_bN, counts_bN)
+
+
+def rank_mae(answers: Answers, counts_bN: Array) -> Array:
+    """By how many classes of the order an answer is off, on average."""
+    return _mean(answers.off_N, counts_bN)
+
+
+def rank_spearman(answers: Answers, counts_bN: Array) -> Array:
+    """Spearman's correlation of true and predicted places in the order."""
+    truth_bN, said_bN = mean_ranks(answers.labels_N, counts_bN), mean_ranks(answers.predicted_N, counts_bN)
+    return weighted_correlation(truth_bN, said_bN, counts_bN)
+
+
+def quadratic_kappa(answers: Answers, counts_bN: Array) -> Array:
+    """Cohen's kappa with quadratic weights (Cohen 1968): 1 − mean squared distance in ranks over that of answers given
+    without looking, with the same frequencies.
+    """
+    true_N, said_N = answers.labels_N.astype(np.float64), answers.predicted_N.astype(np.float64)
+    seen_b = _mean((true_N - said_N) ** 2, counts_bN)
+    true_b, said_b = _mean(true_N, counts_bN), _mean(said_N, counts_bN)
+    blind_b = _mean(true_N**2, counts_bN) + _mean(said_N**2, counts_bN) - 2 * true_b * said_b
+    return np.where(blind_b > 1e-12, 1 - seen_b / np.where(blind_b > 1e-12, blind_b, 1), np.nan)
+
+
 _BOTH: tuple[Kind, ...] = ("single", "multi")
+_ALL: tuple[Kind, ...] = (*_BOTH, "ordinal")
+_ONE: tuple[Kind, ...] = ("single", "ordinal")
 _ROWS = (
-    Metric("accuracy", "Accuracy", accuracy, ("single",), proportion=True),
+    Metric("mae", "Mean absolute error", mae, ("quantity",), higher_is_better=False, bounded=False),
+    Metric("rmse", "Root mean squared error", rmse, ("quantity",), higher_is_better=False, bounded=False),
+    Metric("r2", "R²", r2, ("quantity",), bounded=False),
+    Metric("spearman", "Spearman correlation", spearman, ("quantity",), bounded=False),
+    Metric("rank_mae", "Mean distance in classes", rank_mae, ("ordinal",), higher_is_better=False, bounded=False),
+    Metric("rank_spearman", "Spearman correlation", rank_spearman, ("ordinal",), bounded=False),
+    Metric("quadratic_kappa", "Quadratic kappa", quadratic_kappa, ("ordinal",), bounded=False),
+    Metric("accuracy", "Accuracy", accuracy, _ONE, proportion=True),
     Metric("subset_accuracy", "Subset accuracy", accuracy, ("multi",), proportion=True),
-    Metric("balanced_accuracy", "Balanced accuracy", balanced_accuracy, ("single",), by_class=True),
-    Metric("macro_f1", "Macro-F1", macro_f1, _BOTH, by_class=True),
+    Metric("balanced_accuracy", "Balanced accuracy", balanced_accuracy, _ONE, by_class=True),
+    Metric("macro_f1", "Macro-F1", macro_f1, _ALL, by_class=True),
     Metric("micro_f1", "Micro-F1", micro_f1, ("multi",)),
     Metric("auroc", "AUROC", auroc, _BOTH, needs_probabilities=True, by_class=True, ranks=True),
     Metric(
@@ -172,8 +232,8 @@ _ROWS = (
         ranks=True,
     ),
     Metric("hamming_loss", "Hamming loss", hamming_loss, ("multi",), higher_is_better=False),
-    Metric("log_loss", "Log loss", log_loss, _BOTH, higher_is_better=False, needs_probabilities=True, bounded=False),
-    Metric("brier", "Brier score", brier, _BOTH, higher_is_better=False, needs_probabilities=True, bounded=False),
+    Metric("log_loss", "Log loss", log_loss, _ALL, higher_is_better=False, needs_probabilities=True, bounded=False),
+    Metric("brier", "Brier score", brier, _ALL, higher_is_better=False, needs_probabilities=True, bounded=False),
 )
 METRICS: dict[str, Metric] = {row.name: row for row in _ROWS}
 """Every metric by name; one more row is one more metric, in `--metric` and on the page."""
@@ -184,7 +244,7 @@ def metrics_for(kind: Kind) -> list[Metric]:
     return [row for row in METRICS.values() if kind in row.kinds]
 
 
-def score(metric: Metric, answers: Answers) -> float | None:
+def score(metric: Metric, answers: Judged) -> float | None:
     """The bare figure, None where these answers do not define it; raises OptionError for another kind of labels."""
     if answers.kind not in metric.kinds:
         raise OptionError(
@@ -198,7 +258,7 @@ def score(metric: Metric, answers: Answers) -> float | None:
 
 def estimate(
     metric: Metric,
-    answers: Answers,
+    answers: Judged,
     *,
     rng: np.random.Generator,
     groups: Array | None = None,
@@ -216,11 +276,11 @@ def estimate(
         raise DataError(f"groups: {len(groups)} for {len(answers)} examples. Pass one per example.")
     if score(metric, answers) is None:
         return undefined(
-            len(answers), "no examples" if len(answers) == 0 else "it needs examples of two classes at least"
+            len(answers), "no examples" if len(answers) == 0 else _lack(answers)
         )
-    if metric.proportion and groups is None:
+    if metric.proportion and groups is None and isinstance(answers, Answers):
         return proportion(int(answers.correct_N.sum()), len(answers), level=level)
-    if metric.ranks:
+    if metric.ranks and isinstance(answers, Answers):
         resamples = min(resamples, max(FEWEST, WORK // answers.truth_NK.size))
     strata = strata_of(metric, answers)
     found = bootstrap(
@@ -232,15 +292,23 @@ def estimate(
         level=level,
         resamples=resamples,
     )
-    return _open_end(metric, found, answers, groups, level) if metric.bounded else found
+    if not metric.bounded or isinstance(answers, Quantities):
+        return found
+    return _open_end(metric, found, answers, groups, level)
 
 
-def strata_of(metric: Metric, answers: Answers) -> Array | None:
+def _lack(answers: Judged) -> str:
+    if isinstance(answers, Quantities):
+        return "it needs numbers that differ, in truth and prediction"
+    return "it needs examples of two classes at least"
+
+
+def strata_of(metric: Metric, answers: Judged) -> Array | None:
     """What a bootstrap holds constant: the classes (N), for a metric that averages over them; None where it draws freely.
 
     Classes with one example could not vary within themselves and are drawn together with the smallest other class.
     """
-    if not metric.by_class or answers.kind != "single" or len(answers) == 0:
+    if not metric.by_class or not isinstance(answers, Answers) or answers.kind == "multi" or len(answers) == 0:
         return None
     count_K = answers.truth_NK.sum(0)
     smallest = int(np.argmin(np.where(count_K >= 2, count_K, len(answers) + 1)))
@@ -248,7 +316,7 @@ def strata_of(metric: Metric, answers: Answers) -> Array | None:
 
 
 def evaluate(
-    answers: Answers,
+    answers: Judged,
     *,
     rng: np.random.Generator,
     groups: Array | None = None,
@@ -258,7 +326,8 @@ def evaluate(
     """Every metric of this kind of answers with its interval; those that need probabilities are left out where there
     are none.
     """
-    usable = [m for m in metrics_for(answers.kind) if not m.needs_probabilities or answers.probabilities_NK is not None]
+    has_chances = isinstance(answers, Answers) and answers.probabilities_NK is not None
+    usable = [m for m in metrics_for(answers.kind) if not m.needs_probabilities or has_chances]
     return {m.name: estimate(m, answers, rng=rng, groups=groups, level=level, resamples=resamples) for m in usable}
 
 

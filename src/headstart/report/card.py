@@ -16,6 +16,7 @@ PIPELINES = {"image": "image-classification", "text": "text-classification"}
 HUB_BASES = {"timm": "timm/", "hf-hub": "", "hf": ""}
 """Backbone specs that name a repository on the hub, with what their names leave out."""
 CLASSES_SHOWN = 30
+WHAT = {"multi": "which labels apply to", "ordinal": "which class of an order fits"}
 
 
 def model_card(result: Result) -> str:
@@ -37,8 +38,9 @@ def _front_matter(result: Result) -> str:
             *(name for name in result.test["transfer"] if name != words.main_metric(result)),
         ],
     }
-    if modality in PIPELINES:
-        values["pipeline_tag"] = PIPELINES[modality]
+    pipeline = _pipeline(result)
+    if pipeline is not None:
+        values["pipeline_tag"] = pipeline
     base = base_model(result.chosen.get("card", {}).get("spec"))
     if base:
         values["base_model"] = base
@@ -79,7 +81,7 @@ def _index(result: Result) -> dict[str, Any]:
         "name": f"headstart-{result.chosen['strategy']}",
         "results": [
             {
-                "task": {"type": PIPELINES.get(result.task["modality"], "other")},
+                "task": {"type": _pipeline(result) or "other"},
                 "dataset": {"name": result.data["name"], "type": "private", "split": result.data["scheme"]},
                 "metrics": [
                     {"type": name, "name": words.metric_title(name), "value": figure["value"]}
@@ -91,12 +93,23 @@ def _index(result: Result) -> dict[str, Any]:
     }
 
 
+def _pipeline(result: Result) -> str | None:
+    """What a hub calls the task; regression has no name there."""
+    return None if result.task["kind"] == "quantity" else PIPELINES.get(result.task["modality"])
+
+
 def _intended(result: Result) -> str:
+    if result.task["kind"] == "quantity":
+        one = words.nouns(result)[0]
+        return (
+            f"## What it is for\n\nIt says a number for a {one}, in the unit of the labels it learned from, with an interval. A {one} of "
+            "something else gets a number too, which means little, and so do numbers far outside those of the training data."
+        )
     classes = result.task["classes"]
     named = ", ".join(f"`{_code(name)}`" for name in classes[:CLASSES_SHOWN])
     more = f" and {len(classes) - CLASSES_SHOWN} more (see labels.json)" if len(classes) > CLASSES_SHOWN else ""
     one = words.nouns(result)[0]
-    what = "which labels apply to" if result.task["kind"] == "multi" else "which class fits"
+    what = WHAT.get(result.task["kind"], "which class fits")
     return (
         f"## What it is for\n\nIt says {what} a {one}, out of {len(classes)}: {named}{more}. It always chooses among these: a {one} of "
         "something else gets an answer too, with a confidence that means little."
@@ -115,18 +128,25 @@ def _evidence(result: Result) -> str:
     roles = [role for role in words.ROLES if role in result.test]
     lines = [
         f"## Evidence\n\nOn {words.tested_on(result)}.\n",
-        "| | " + " | ".join(words.ROLES[role] for role in roles) + " |",
+        "| | " + " | ".join(words.role_title(result, role) for role in roles) + " |",
         "|---|" + "---|" * len(roles),
     ]
     for name in result.test["transfer"]:
         cells = [_cell(name, result.test[role].get(name)) for role in roles]
         lines.append(f"| {words.metric_title(name)} | " + " | ".join(cells) + " |")
-    lines += ["", *(f"- {words.ROLES[role]}: {escaped(words.role_note(result, role))}" for role in roles)]
+    lines += ["", *(f"- {words.role_title(result, role)}: {escaped(words.role_note(result, role))}" for role in roles)]
     if result.verdict:
         lines += ["", escaped(result.verdict["sentence"])]
     if result.head_start:
         lines += ["", escaped(" ".join(filter(None, (sentence(result), needed(result)))))]
-    if result.calibration:
+    if result.calibration and "coverage" in result.calibration:
+        found = result.calibration
+        lines += [
+            "",
+            f"Intervals of ± {words.number(found['reach'])} are made to hold {words.percent(found['level'], 0)} of new values; in the test "
+            f"{words.share(found['coverage'])} were held.",
+        ]
+    elif result.calibration:
         before, after = result.calibration["ece_before"], result.calibration["ece_after"]
         lines += [
             "",

@@ -8,10 +8,14 @@ from typing import Any
 
 from headstart.report.words import (
     count,
+    gap_text,
+    is_off,
     main_figure,
+    main_text,
     metric_title,
     no_verdict_why,
     nouns,
+    number,
     percent,
     right_text,
     share,
@@ -31,6 +35,8 @@ class Caution:
 
 
 Audit = Mapping[str, Any]
+KNOWS = 0.25
+"""An error on training data that is smaller by this share, surely, tells of facts that were learned by heart."""
 NOT_NEEDED = "The task may not need a pre-trained model, or a background detail may give the answer away."
 Rule = Callable[[Result, Audit], Caution | None]
 
@@ -60,9 +66,14 @@ def _controls(result: Result, audit: Audit) -> Caution | None:
         return None
     for role, (title, what, meaning) in RIVALS.items():
         figure = main_figure(result, role)
-        if figure and figure.get("value") is not None and figure["value"] >= transfer["low"]:
-            name = what or str(result.floor_names.get(role, "a classical method"))
-            text = f"{name[0].upper()}{name[1:]} gets {share(figure)}, within the interval of transfer or above it."
+        if not figure or figure.get("value") is None:
+            continue
+        near = figure["value"] <= transfer["high"] if is_off(result) else figure["value"] >= transfer["low"]
+        if near:
+            said = result.floor_names.get(role, "a classical method")
+            name = str(said if is_off(result) and role == "floor-majority" else what or said)
+            does, beyond = ("is off by", "below") if is_off(result) else ("gets", "above")
+            text = f"{name[0].upper()}{name[1:]} {does} {main_text(result, figure)}, within the interval of transfer or {beyond} it."
             return Caution(title, f"{text} {meaning}")
     return None
 
@@ -81,9 +92,16 @@ RIVALS = {
 
 def _size(result: Result, audit: Audit) -> Caution | None:
     figure = main_figure(result)
-    if not figure or figure.get("low") is None or figure["high"] - figure["low"] < 0.15:
+    if not figure or figure.get("low") is None:
         return None
     one, many = nouns(result)
+    if is_off(result):
+        if figure["high"] - figure["low"] < 0.5 * figure["value"]:
+            return None
+        return Caution("Few test examples", f"The figure rests on {count(figure['n'], one, many)}; the true error may be anywhere from "
+                       f"{number(figure['low'])} to {number(figure['high'])}.")  # fmt: skip
+    if figure["high"] - figure["low"] < 0.15:
+        return None
     return Caution("Few test examples", f"The figure rests on {count(figure['n'], one, many)}; the true share may be anywhere from "
                    f"{percent(figure['low'], 0)} to {percent(figure['high'], 0)}.")  # fmt: skip
 
@@ -113,8 +131,24 @@ def _calibration(result: Result, audit: Audit) -> Caution | None:
     )
 
 
+def _intervals(result: Result, audit: Audit) -> Caution | None:
+    found = result.calibration or {}
+    coverage = found.get("coverage")
+    if not coverage or coverage.get("high") is None or coverage["high"] >= found["level"]:
+        return None
+    return Caution(
+        "Intervals too narrow",
+        f"Intervals made to hold {percent(found['level'], 0)} of new values hold {share(coverage)} of the test values. Take them as wider.",
+    )
+
+
 def _gap(result: Result, audit: Audit) -> Caution | None:
     gap = result.gap
+    if is_off(result):
+        high = gap["difference"].get("high") if gap else None
+        if not gap or high is None or -high < KNOWS * (gap["test"]["value"] or 0.0):
+            return None
+        return Caution("Knows its training data better", f"{gap_text(result)} More data, or a strategy that moves less, would narrow it.")
     if not gap or (gap["difference"].get("low") or 0.0) < 0.05:
         return None
     return Caution(
@@ -174,11 +208,11 @@ def _conflicts(result: Result, audit: Audit) -> Caution | None:
 
 def _set_aside(result: Result, audit: Audit) -> Caution | None:
     reasons = audit.get("reasons") or {}
-    number = sum(reasons.values())
-    if not number:
+    times_in_all = sum(reasons.values())
+    if not times_in_all:
         return None
     told = ", ".join(f"{times:,} × {reason}" for reason, times in list(reasons.items())[:4])
-    return Caution(f"{count(number, *nouns(result))} set aside", f"They took no part: {told}.", mild=True)
+    return Caution(f"{count(times_in_all, *nouns(result))} set aside", f"They took no part: {told}.", mild=True)
 
 
 def _metric(result: Result, audit: Audit) -> Caution | None:
@@ -208,6 +242,7 @@ RULES: tuple[Rule, ...] = (
     _conflicts,
     _size,
     _calibration,
+    _intervals,
     _gap,
     _balance,
     _unmeasured,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, floor, sqrt
+from math import ceil, floor, log10, sqrt
 
 from headstart.run.result import Figure
 
@@ -16,11 +16,16 @@ MARGIN = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A scale for shares from `low` to `high` with `ticks` at values."""
+    """A scale from `low` to `high` with `ticks` at values, for shares (told in per cent) or for plain numbers."""
 
     low: float
     high: float
     ticks: tuple[float, ...]
+    percent: bool = True
+
+    def told(self, tick: float) -> str:
+        """A tick in words, without the sign for per cent."""
+        return f"{tick * 100:g}" if self.percent else f"{tick:,.10g}"
 
     def place(self, value: float) -> float:
         """Where a value stands, in per cent of the width."""
@@ -53,6 +58,32 @@ def axis(figures: Sequence[Figure]) -> Axis:
     first, last = (first - 1, last) if last * step > 1 + 1e-9 else (first, last)
     ticks = tuple(round(number * step, 4) for number in range(first, last + 1) if number * step <= 1 + 1e-9)
     return Axis(ticks[0], ticks[-1], ticks)
+
+
+def number_axis(figures: Sequence[Figure], *, from_zero: bool = True) -> Axis:
+    """A scale that holds all values and intervals of plain numbers, with round ticks; with `from_zero` it begins there."""
+    known = [figure[end] for figure in figures for end in ("value", "low", "high") if figure.get(end) is not None]
+    low, high = (min(known), max(known)) if known else (0.0, 1.0)
+    low = min(low, 0.0) if from_zero else low
+    ticks = round_ticks(low, high)
+    return Axis(ticks[0], ticks[-1], ticks, percent=False)
+
+
+def round_ticks(low: float, high: float) -> tuple[float, ...]:
+    """At most `MOST_STEPS` + 1 round numbers, evenly apart, the first not above `low` and the last not below `high`."""
+    size = max(high - low, 1e-9 * max(abs(low), abs(high)), 1e-300)
+    unit = 10.0 ** floor(log10(size / MOST_STEPS))
+    for factor in (1, 2, 2.5, 5, 10, 20, 25):
+        step = factor * unit
+        first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
+        if last - first <= MOST_STEPS:
+            break
+    return tuple(round_to(number * step, step) for number in range(first, max(last, first + 1) + 1))
+
+
+def round_to(value: float, step: float) -> float:
+    """A multiple of `step` without what rounding adds to it."""
+    return round(value, max(0, 2 - floor(log10(step))))
 
 
 def strip(scale: Axis, figure: Figure, *, label: str, note: str, text: str, strong: bool = False) -> Strip:

@@ -13,6 +13,7 @@ FLAGS = {
     "device": "--device",
     "precision": "--precision",
     "control": "--control",
+    "task": "--task",
 }
 USUAL = {"device": "auto", "precision": "auto", "control": "scratch"}
 REPEATED = {"models": "--model", "strategies": "--strategy"}

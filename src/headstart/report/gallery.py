@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from headstart.errors import DataError
-from headstart.run.predictions import PredictionRow
+from headstart.report.words import number
+from headstart.run.predictions import NumberRow, PredictionRow
 
 KINDS = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
 ROW_BYTES = 350
@@ -21,7 +22,7 @@ class Example:
     id: str
     true: str
     predicted: str
-    confidence: float
+    confidence: float | None
     picture: str | None
     text: str | None
 
@@ -43,6 +44,11 @@ class Gallery:
         """The example behind a prediction."""
         picture, text = self.look(row.id)
         return Example(row.id, named(row.true), named(row.predicted), row.confidence, picture, text)
+
+    def show_number(self, row: NumberRow) -> Example:
+        """The example behind a predicted number."""
+        picture, text = self.look(row.id)
+        return Example(row.id, number(row.true), number(row.predicted), None, picture, text)
 
     def look(self, name: str) -> tuple[str | None, str | None]:
         """The example called `name` as a data URI or as an excerpt; neither where there is no room left."""

@@ -27,5 +27,5 @@ def html_predictions(predictions: Predictions) -> str:
     """The first predictions as a table; what could not be read stands there with its reason."""
     shown = predictions.rows[:ROWS_SHOWN]
     return (
-        environment().get_template("predictions.html.jinja").render(rows=shown, rest=len(predictions.rows) - len(shown))
+        environment().get_template("predictions.html.jinja").render(rows=shown, rest=len(predictions.rows) - len(shown), are_numbers=any(row.value is not None for row in shown))
     )

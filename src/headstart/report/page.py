@@ -19,7 +19,7 @@ from headstart.report.cautions import cautions
 from headstart.report.head_start_words import sentence
 from headstart.report.panels import PANELS
 from headstart.report.story import Story, Thumbnails
-from headstart.run.predictions import PredictionRow
+from headstart.run.predictions import NumberRow, PredictionRow
 from headstart.run.result import Result
 
 INTERVAL = re.compile(r"\(?[\d.,]+–[\d.,]*\d\)?")
@@ -27,15 +27,21 @@ VERDICT_WORDS = {"helped": "Transfer helped", "hurt": "Transfer hurt", "same": "
 
 
 def write_report(
-    folder: Path, result: Result, predictions: Sequence[PredictionRow], audit: Mapping[str, Any], thumbnails: Thumbnails
+    folder: Path,
+    result: Result,
+    predictions: Sequence[PredictionRow],
+    audit: Mapping[str, Any],
+    thumbnails: Thumbnails,
+    *,
+    numbers: Sequence[NumberRow] = (),
 ) -> Path:
     """Write `report.html` to the run folder and return its path.
 
-    `audit` is what `audit.json` holds; `thumbnails(id)` gives an example as JPEG or PNG bytes, as an excerpt of its
+    `predictions` are those of classes, `numbers` those of a quantity; `audit` is what `audit.json` holds; `thumbnails(id)` gives an example as JPEG or PNG bytes, as an excerpt of its
     text, or None where there is nothing to show.
     """
     path = folder / "report.html"
-    page = render(Story(folder, result, predictions, audit, thumbnails))
+    page = render(Story(folder, result, predictions, audit, thumbnails, numbers))
     # A file name that is no Unicode is shown with escapes: a run must not fail at its last step.
     write_bytes(path, page.encode(errors="backslashreplace"))
     return path
@@ -43,7 +49,7 @@ def write_report(
 
 def render(story: Story) -> str:
     """The page as HTML."""
-    views = ((panel, panel.view(story)) for panel in PANELS)
+    views = ((panel, panel.view(story)) for panel in PANELS if panel.always or panel.name in story.panels)
     return (
         environment()
         .get_template("page.html.jinja")
@@ -56,6 +62,8 @@ def render(story: Story) -> str:
             one=words.nouns(story.result)[0],
             many=words.nouns(story.result)[1],
             tested_on=words.tested_on(story.result),
+            caption=words.main_caption(story.result),
+            ranked_by=words.ranked_by(story.result.task["kind"]),
         )
     )
 
@@ -75,14 +83,14 @@ def answer(result: Result) -> dict[str, Any]:
 def comparison(result: Result) -> dict[str, Any]:
     """Transfer, its controls and the floor as rows of one chart."""
     figures = {role: figure for role in words.ROLES if (figure := words.main_figure(result, role))}
-    scale = chart.axis(list(figures.values()))
+    scale = (chart.number_axis if words.is_off(result) else chart.axis)(list(figures.values()))
     strips = [
         chart.strip(
             scale,
             figure,
-            label=words.ROLES[role],
+            label=words.role_title(result, role),
             note=words.role_note(result, role),
-            text=words.share(figure),
+            text=words.main_text(result, figure),
             strong=role == "transfer",
         )
         for role, figure in figures.items()
@@ -102,6 +110,7 @@ def environment() -> Environment:
     )
     templates.filters.update(
         share=words.share,
+        number=words.number,
         unbroken=unbroken,
         breakable=breakable,
         tick=tick,

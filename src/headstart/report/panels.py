@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headstart.prove.metrics import METRICS
-from headstart.report import chart, confusion, curve_chart, head_start_words, words
+from headstart.report import chart, confusion, curve_chart, head_start_words, numbers, words
 from headstart.report.command import fit_command
 from headstart.report.story import Story
 
@@ -30,6 +30,8 @@ class Panel:
     name: str
     title: str
     view: Callable[[Story], View | None]
+    always: bool = True
+    """Whether it is there for every task, or only where the task asks for it."""
 
 
 def ranking(story: Story) -> View | None:
@@ -103,9 +105,10 @@ def metrics(story: Story) -> View:
     ]
     methods = sorted({figure["method"] for role in roles for figure in result.test[role].values()})
     return {
-        "roles": [{"title": words.ROLES[role], "note": words.role_note(result, role)} for role in roles],
+        "roles": [{"title": words.role_title(result, role), "note": words.role_note(result, role)} for role in roles],
         "lines": lines,
         "verdict": result.verdict,
+        "is_off": words.is_off(result),
         "gap": words.gap_text(result),
         "methods": methods,
     }
@@ -299,10 +302,13 @@ PANELS: Sequence[Panel] = (
     Panel("head-start", "What the head start is worth", head_start),
     Panel("ranking", "Which source transfers best", ranking),
     Panel("trials", "What was tried", trials),
-    Panel("confusion", "What was taken for what", matrix),
-    Panel("classes", "How each class fared", classes),
-    Panel("mistakes", "The mistakes it was surest of", mistakes),
-    Panel("calibration", "Can its confidence be believed?", calibration),
+    Panel("confusion", "What was taken for what", matrix, always=False),
+    Panel("classes", "How each class fared", classes, always=False),
+    Panel("mistakes", "The mistakes it was surest of", mistakes, always=False),
+    Panel("calibration", "Can its confidence be believed?", calibration, always=False),
+    Panel("scatter", "What was said, and what is true", numbers.scatter, always=False),
+    Panel("far_off", "The answers farthest off", numbers.far_off, always=False),
+    Panel("intervals", "Do its intervals hold?", numbers.intervals, always=False),
     Panel("method", "How this was tested", method),
     Panel("data", "What is in the data", data),
     Panel("made", "How this was made", made),

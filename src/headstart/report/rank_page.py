@@ -56,6 +56,7 @@ def render(result: Mapping[str, Any], thumbnails: Thumbnails) -> str:
             front=plane.front(entries, deepest),
             deepest=deepest,
             frame=plane,
+            ranked_by=words.ranked_by(result["data"]["kind"], "left-out accuracy"),
             words=rank_words,
         )
     )

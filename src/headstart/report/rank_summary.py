@@ -43,7 +43,7 @@ def _lines(result: Mapping[str, Any], page: str | None, width: int) -> list[Line
 def _sources(result: Mapping[str, Any], width: int) -> list[Line]:
     entries = result["ranking"][:SHOWN]
     more = f", best {SHOWN} of {len(result['ranking'])}" if len(result["ranking"]) > SHOWN else ""
-    title = labelled("Sources", f"left-out accuracy, {result['data']['looked_at']} training examples{more}")
+    title = labelled("Sources", f"{words.ranked_by(result['data']['kind'], 'left-out accuracy')}, {result['data']['looked_at']} training examples{more}")
     names = [f"{rank_words.place(entry):<4}{entry['backbone']}" for entry in entries]
     figures = [{"value": entry["score"], "low": entry["low"], "high": entry["high"]} for entry in entries]
     return [Line(title, "strong"), *strip_lines(names, figures, width, axis=True)]

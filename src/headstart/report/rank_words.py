@@ -29,7 +29,11 @@ def headline(result: Mapping[str, Any]) -> str:
     best = entries[0]
     level = [entry["backbone"] for entry in entries[1:] if entry["place"] == best["place"]]
     if len(entries) == 1:
-        return f"{best['backbone']} is the only candidate: {best['score']:.0%} of the training examples right when left out."
+        if result["data"]["kind"] == "quantity":
+            told = f"{best['score']:.0%} of the variance of the training examples explained"
+        else:
+            told = f"{best['score']:.0%} of the training examples right"
+        return f"{best['backbone']} is the only candidate: {told} when left out."
     if level:
         return f"Reuse {best['backbone']}; level with it, as far as {result['data']['looked_at']} examples can tell: {listed(level)}."
     often = "nearly all" if best["chance_of_first"] > 0.99 else f"{best['chance_of_first']:.0%} of"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.report.gallery import Gallery
-from headstart.run.predictions import PredictionRow
+from headstart.run.predictions import NumberRow, PredictionRow
 from headstart.run.result import Result
 
 Thumbnails = Callable[[str], bytes | str | None]
@@ -16,13 +16,20 @@ Thumbnails = Callable[[str], bytes | str | None]
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A finished run with its test predictions (`rows`), its audit and a way to show its examples."""
+    """A finished run with its test predictions (`rows`, or `numbers` for a quantity), its audit and a way to show its examples."""
 
     folder: Path
     result: Result
     rows: Sequence[PredictionRow]
     audit: Mapping[str, Any]
     thumbnails: Thumbnails
+    numbers: Sequence[NumberRow] = ()
+
+    @property
+    def panels(self) -> Sequence[str]:
+        """The panels that the task of the run asks for; results of earlier releases know classes only."""
+        usual = ("confusion", "classes", "mistakes", "calibration")
+        return tuple(self.result.task.get("panels") or usual)
 
     def gallery(self, room: int) -> Gallery:
         """A new gallery with `room` bytes for pictures and texts."""

@@ -75,7 +75,8 @@ def labelled(label: str, text: str) -> str:
 def _sources(result: Result, width: int) -> list[Line]:
     entries = result.ranking[:RANKED]
     more = f", best {RANKED} of {len(result.ranking)}" if len(result.ranking) > RANKED else ""
-    title = labelled("Sources", f"leave-one-out accuracy on training {words.nouns(result)[1]}{more}")
+    measure = words.ranked_by(result.task["kind"])
+    title = labelled("Sources", f"{measure} on training {words.nouns(result)[1]}{more}")
     figures = [{"value": entry["score"], "low": entry["low"], "high": entry["high"]} for entry in entries]
     return [Line(title, "strong"), *strip_lines([entry["backbone"] for entry in entries], figures, width)]
 
@@ -112,15 +113,22 @@ def _best(result: Result) -> list[tuple[str, str]]:
 def _test(result: Result, width: int) -> list[Line]:
     figures = {role: figure for role in words.ROLES if (figure := words.main_figure(result, role))}
     lines = [Line(labelled("Test", words.tested_on(result)), "strong")]
-    return [*lines, *strip_lines([ROLE_LABELS[role] for role in figures], list(figures.values()), width, axis=True)]
+    names = [words.role_title(result, role).lower() if role == "floor-majority" and words.is_off(result) else ROLE_LABELS[role] for role in figures]
+    scale = chart.number_axis(list(figures.values())) if words.is_off(result) else None
+    return [*lines, *strip_lines(names, list(figures.values()), width, axis=True, scale=scale)]
 
 
 def strip_lines(
-    names: Sequence[str], figures: Sequence[Mapping[str, Any]], width: int, *, axis: bool = False
+    names: Sequence[str],
+    figures: Sequence[Mapping[str, Any]],
+    width: int,
+    *,
+    axis: bool = False,
+    scale: chart.Axis | None = None,
 ) -> list[Line]:
-    """Each name with its figure and a dot with its interval, the first one strong."""
-    scale = chart.axis(figures)
-    texts = [words.share(figure) for figure in figures]
+    """Each name with its figure and a dot with its interval, the first one strong; shares unless `scale` is one of numbers."""
+    scale = scale or chart.axis(figures)
+    texts = [(words.share if scale.percent else words.number_figure)(figure) for figure in figures]
     text_width = max(map(len, texts), default=0)
     name_width = min(28, max(8, width - text_width - 4), max(map(len, names), default=0))
     room = width - name_width - text_width - 6
@@ -131,7 +139,7 @@ def strip_lines(
         told = f"  {label:<{name_width}}  {text:<{text_width}}  {drawn}".rstrip()
         lines.append(Line(told, "plain" if number == 0 else "soft"))
     if axis and room > 12:
-        low, high = f"{scale.low * 100:g}", f"{scale.high * 100:g} %"
+        low, high = scale.told(scale.low), scale.told(scale.high) + (" %" if scale.percent else "")
         blank = " " * (name_width + text_width + 6)
         lines.append(Line(f"{blank}{low}{high:>{room - len(low)}}", "soft"))
     return lines
@@ -156,6 +164,9 @@ def _calibration(result: Result) -> list[Line]:
     found = result.calibration
     if not found:
         return []
+    if "coverage" in found:
+        told = f"± {words.number(found['reach'])}, made to hold {words.percent(found['level'], 0)}, held {words.share(found['coverage'])}"
+        return [Line(labelled("Intervals", told), "strong")]
     before, after = (words.share(found[name]) for name in ("ece_before", "ece_after"))
     return [Line(labelled("Calibration", f"confidence is off by {after}, before {before}"), "strong")]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import floor, log10
 from typing import Any
 
 from headstart.prove.metrics import METRICS
@@ -11,6 +12,17 @@ from headstart.run.result import Figure, Result
 NOUNS = {"image": ("picture", "pictures"), "text": ("text", "texts"), "sound": ("recording", "recordings")}
 SHARES = ("accuracy", "subset_accuracy", "balanced_accuracy", "macro_f1", "micro_f1", "hamming_loss")
 """Metrics that people read as a percentage; the others keep their own scale."""
+IN_UNITS = ("mae", "rmse", "rank_mae")
+"""Metrics in the user's own unit, or in classes of an order."""
+MAIN = {"single": "accuracy", "multi": "subset_accuracy", "ordinal": "rank_mae", "quantity": "mae"}
+"""The metric that the verdict is about, by kind of labels."""
+UNITS = {"ordinal": " classes", "quantity": ""}
+"""What stands behind the main figure where it says by how much answers are off."""
+RANKED_BY = {
+    "ordinal": "left-out accuracy over the steps of the order",
+    "quantity": "left-out R²",
+}
+"""What candidates are compared by in a ranking, where it is not leave-one-out accuracy."""
 
 ROLES = {
     "transfer": "Transfer",
@@ -63,6 +75,54 @@ def share(figure: Figure) -> str:
     return percent(figure.get("value")) + (f" ({ends})" if ends else "")
 
 
+def number(value: float | None) -> str:
+    """A number with three digits that count, `12,346`, `0.0042`; a dash where there is none."""
+    if value is None:
+        return "–"
+    if value == 0 or not 1e-4 <= abs(value) < 1e9:
+        return f"{value:.3g}".replace("-", "−")
+    digits = max(0, 2 - floor(log10(abs(value))))
+    return f"{value:,.{digits}f}".replace("-", "−")
+
+
+def number_span(figure: Figure) -> str:
+    """The interval of a number, `2.91–3.48`; empty where there is none."""
+    low, high = figure.get("low"), figure.get("high")
+    if low is None or high is None:
+        return ""
+    return f"{number(low)} to {number(high)}" if low < 0 else f"{number(low)}–{number(high)}"
+
+
+def number_figure(figure: Figure) -> str:
+    """A number with its interval: `3.20 (2.91–3.48)`."""
+    ends = number_span(figure)
+    return number(figure.get("value")) + (f" ({ends})" if ends else "")
+
+
+def is_off(result: Result) -> bool:
+    """Whether the main figure says by how much answers are off, and not which share of them is right."""
+    return result.task["kind"] in UNITS
+
+
+def main_text(result: Result, figure: Figure) -> str:
+    """A main figure with its interval."""
+    return number_figure(figure) if is_off(result) else share(figure)
+
+
+def main_caption(result: Result) -> str:
+    """What the main figure is, for the chart that compares."""
+    many = nouns(result)[1]
+    if is_off(result):
+        what = "in classes of the order" if result.task["kind"] == "ordinal" else "in the unit of the labels"
+        return f"Mean absolute error, {what}; lower is better"
+    return f"Share of {many} {'with every label right' if result.task['kind'] == 'multi' else 'right'}"
+
+
+def ranked_by(kind: str, usual: str = "leave-one-out accuracy") -> str:
+    """What a ranking compares candidates by."""
+    return RANKED_BY.get(kind, usual)
+
+
 def metric_title(name: str) -> str:
     """A metric's name for people."""
     return METRICS[name].title if name in METRICS else name.replace("_", " ")
@@ -72,6 +132,8 @@ def metric_value(name: str, value: float | None) -> str:
     """A metric's value on its own scale."""
     if name in SHARES:
         return percent(value)
+    if name in IN_UNITS:
+        return number(value)
     return "–" if value is None else f"{value:.3f}"
 
 
@@ -79,13 +141,15 @@ def metric_span(name: str, figure: Figure) -> str:
     """A metric's interval on its own scale; empty where there is none."""
     if name in SHARES:
         return span(figure)
+    if name in IN_UNITS:
+        return number_span(figure)
     low, high = figure.get("low"), figure.get("high")
     return "" if low is None or high is None else f"{low:.3f}–{high:.3f}"
 
 
 def main_metric(result: Result) -> str:
-    """The metric that the verdict is about: the share of examples with nothing wrong."""
-    return "subset_accuracy" if result.task["kind"] == "multi" else "accuracy"
+    """The metric that the verdict is about: the share of examples with nothing wrong, or by how much answers are off."""
+    return MAIN[result.task["kind"]]
 
 
 def main_figure(result: Result, role: str = "transfer") -> Figure | None:
@@ -104,6 +168,8 @@ def headline(result: Result) -> str:
     verdict = result.verdict
     if verdict is None:
         return f"{right[0].upper()}{right[1:]}; no verdict on transfer, because {no_verdict_why(result)}."
+    if is_off(result):
+        return _headline_by_errors(result, verdict)
     difference = verdict["difference"]
     value = difference["value"] or 0.0
     points = f"{abs(value) * 100:.{0 if abs(value) >= 0.0995 else 1}f} points{_size_span(difference)}"
@@ -119,10 +185,35 @@ def headline(result: Result) -> str:
     return sentences[verdict["word"]]
 
 
+def _headline_by_errors(result: Result, verdict: Mapping[str, Any]) -> str:
+    off, difference, unit = right_text(result), verdict["difference"], UNITS[result.task["kind"]]
+    value, low, high = (difference[end] for end in ("value", "low", "high"))
+    size = number(abs(value or 0.0)) + unit
+    if low is not None and high is not None and low * high > 0:
+        near, far = sorted((abs(low), abs(high)))
+        size += f" ({number(near)}–{number(far)})"
+    against, told = "the same network trained from scratch", p_text(verdict["p_value"])
+    between = "" if low is None or high is None else f" (between {number(low)} and {number(high)})"
+    sentences = {
+        "helped": f"Transfer helped: {off}, {size} less than {against} ({told}).",
+        "hurt": f"Transfer hurt: {off}, {size} more than {against} ({told}).",
+        "same": f"Transfer made no difference: {off}, within {number(verdict['margin'])}{unit} of {against}.",
+        "unclear": f"Unclear whether transfer helped: {off}; {against} is off by {number(value)}{unit}{between} more, which may be "
+        f"chance ({told}).",
+    }
+    return sentences[verdict["word"]]
+
+
 def right_text(result: Result) -> str:
-    """`95.4 % of test pictures right (91–98)`."""
+    """`95.4 % of test pictures right (91–98)`, or `off by 3.20 on average on test pictures (2.91–3.48)`."""
     figure = main_figure(result)
     many = nouns(result)[1]
+    if is_off(result):
+        if figure is None or figure.get("value") is None:
+            return f"how far answers on test {many} are off could not be measured"
+        ends = number_span(figure)
+        unit = UNITS[result.task["kind"]]
+        return f"off by {number(figure['value'])}{unit} on average on test {many}{f' ({ends})' if ends else ''}"
     if figure is None or figure.get("value") is None:
         return f"the share of test {many} right could not be measured"
     ends = span(figure)
@@ -159,6 +250,11 @@ def gap_text(result: Result) -> str:
     gap = result.gap
     if not gap or gap["difference"].get("value") is None:
         return ""
+    if is_off(result):
+        return (
+            f"On its training data the model is off by {number_figure(gap['train'])} on average, on the test data by "
+            f"{number_figure(gap['test'])}."
+        )
     ends = _points_span(gap["difference"])
     return (
         f"On its training data the model gets {share(gap['train'])} right, on the test data {share(gap['test'])}: "
@@ -169,6 +265,13 @@ def gap_text(result: Result) -> str:
 def chosen_text(result: Result) -> str:
     """Backbone and strategy that were chosen."""
     return f"{result.chosen['strategy']} on {result.chosen['backbone']}"
+
+
+def role_title(result: Result, role: str) -> str:
+    """What transfer or a control is called."""
+    if role == "floor-majority" and is_off(result):
+        return "Median" if result.task["kind"] == "quantity" else "Middle class"
+    return ROLES[role]
 
 
 def role_note(result: Result, role: str) -> str:
@@ -186,7 +289,8 @@ def scheme_text(result: Result) -> str:
     many = nouns(result)[1]
     words = {
         "given test": "The test part came with the data. Its labels stayed locked until everything was chosen, and were read once.",
-        "held out": f"Before anything was tried, {result.data['test']:,} {many} were held out for the test, in each class alike, "
+        "held out": f"Before anything was tried, {result.data['test']:,} {many} were held out for the test, in each "
+        f"{'range of the numbers' if result.task['kind'] == 'quantity' else 'class'} alike, "
         "near-duplicates on one side. Their labels were read once, at the end.",
         "nested cross-validation": f"There are too few {many} to spare some for a test alone. So the data were cut into folds; each fold was "
         "predicted by a model whose whole search and training had not seen it. The figures are for this recipe; the model "

@@ -3,7 +3,8 @@ r"""`predictions.csv`: every test example with its true and predicted labels and
 Columns: `id`, `true`, `predicted`, `confidence`, `fold`, then one probability per class, `p:NAME`. Several labels are
 joined with `;`; a `;` or `\\` inside a name is written `\\;` or `\\\\`. A text that a spreadsheet would run as a formula
 (it begins with `=`, `+`, `-`, `@`, a tab or a carriage return) gets a `'` in front, the mark that spreadsheets use
-themselves; reading takes it away again, so that what is read is what was written.
+themselves; reading takes it away again, so that what is read is what was written. Of a quantity the columns are `id`,
+`true`, `predicted`, `low`, `high` and `fold`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from headstart.errors import RunError
 from headstart.files import replacing
 
+NUMBER_COLUMNS = ("id", "true", "predicted", "low", "high", "fold")
 COLUMNS = ("id", "true", "predicted", "confidence", "fold")
 FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
@@ -42,6 +44,48 @@ class PredictionRow:
         return set(self.true) == set(self.predicted)
 
 
+@dataclass(frozen=True, slots=True)
+class NumberRow:
+    """One test example of a quantity as the model saw it, in the user's own unit; `low` and `high` end its interval."""
+
+    id: str
+    true: float
+    predicted: float
+    low: float
+    high: float
+    fold: int
+
+    @property
+    def off(self) -> float:
+        """By how much the prediction is too large."""
+        return self.predicted - self.true
+
+
+def write_numbers(path: Path, rows: Sequence[NumberRow]) -> None:
+    """Write the predictions of a quantity in their order, with the columns NUMBER_COLUMNS."""
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow(NUMBER_COLUMNS)
+        for row in rows:
+            figures = (f"{figure:.9g}" for figure in (row.true, row.predicted, row.low, row.high))
+            writer.writerow([safe_cell(row.id), *figures, row.fold])
+
+
+def read_numbers(path: Path) -> list[NumberRow]:
+    """The rows that `write_numbers` wrote; raises RunError where the file is missing or another kind."""
+    lines = _lines(path, NUMBER_COLUMNS)
+    return [number_row(plain_cell(line[0]), [float(cell) for cell in line[1:5]], int(line[5])) for line in lines[1:]]
+
+
+def number_row(name: str, figures: Sequence[float], fold: int) -> NumberRow:
+    """A row from its true and predicted number and the ends of its interval, in this order."""
+    true, predicted, low, high = map(float, figures)
+    return NumberRow(name, true, predicted, low, high, fold)
+
+
 def write_predictions(path: Path, rows: Sequence[PredictionRow], classes: Sequence[str]) -> None:
     """Write `rows` in their order; `classes` names the probability columns."""
     with (
@@ -59,14 +103,19 @@ def write_predictions(path: Path, rows: Sequence[PredictionRow], classes: Sequen
 
 def read_predictions(path: Path) -> tuple[tuple[str, ...], list[PredictionRow]]:
     """The classes and rows that `write_predictions` wrote; raises RunError where the file is missing or another kind."""
+    lines = _lines(path, COLUMNS)
+    classes = tuple(name.removeprefix("p:") for name in lines[0][len(COLUMNS) :])
+    return classes, [_row(line) for line in lines[1:]]
+
+
+def _lines(path: Path, columns: Sequence[str]) -> list[list[str]]:
     if not path.is_file():
         raise RunError(f"{path}: no such file. Run `headstart fit` to its end first.")
     with path.open(newline="", encoding="utf-8") as file:
         lines = list(csv.reader(file))
-    if not lines or tuple(lines[0][: len(COLUMNS)]) != COLUMNS:
-        raise RunError(f"{path}: not a predictions.csv of a run (its columns begin with {', '.join(COLUMNS)}).")
-    classes = tuple(name.removeprefix("p:") for name in lines[0][len(COLUMNS) :])
-    return classes, [_row(line) for line in lines[1:]]
+    if not lines or lines[0][: len(columns)] != list(columns):
+        raise RunError(f"{path}: not a predictions.csv of a run (its columns begin with {', '.join(columns)}).")
+    return lines
 
 
 def _row(line: Sequence[str]) -> PredictionRow:

@@ -14,6 +14,7 @@ from headstart.solvers.logistic import DEFAULT_CS, LogisticPath, logistic_path
 from headstart.solvers.neighbours import Nearest, directions, nearest
 from headstart.solvers.probe import ProbeFit, cross_validated_probe
 from headstart.solvers.ridge import RidgePath, loo_accuracy, ridge_loo
+from headstart.solvers.ridge_probe import RidgeFit, cross_validated_ridge, ridge_path
 from headstart.solvers.selected import Tried, cross_validated_columns, group_scales, most_relevant, relevance
 from headstart.solvers.spectrum import Spectrum, spectrum
 
@@ -25,11 +26,13 @@ __all__ = [
     "LogisticPath",
     "Nearest",
     "ProbeFit",
+    "RidgeFit",
     "RidgePath",
     "Spectrum",
     "Tried",
     "cross_validated_columns",
     "cross_validated_probe",
+    "cross_validated_ridge",
     "directions",
     "group_scales",
     "knn_left_out",
@@ -43,5 +46,6 @@ __all__ = [
     "ridge_draws_left_out",
     "ridge_left_out",
     "ridge_loo",
+    "ridge_path",
     "spectrum",
 ]

@@ -2,9 +2,12 @@
 
 from headstart.tasks.base import Task
 from headstart.tasks.multi_label import MultiLabel
+from headstart.tasks.ordinal import Ordinal
+from headstart.tasks.quantity import Quantity
 from headstart.tasks.single_label import SingleLabel
 
-TASKS: dict[str, Task] = {task.kind: task for task in (SingleLabel(), MultiLabel())}
+_ROWS: tuple[Task, ...] = (SingleLabel(), MultiLabel(), Ordinal(), Quantity())
+TASKS: dict[str, Task] = {task.kind: task for task in _ROWS}
 """The task for each kind of labels a data set can have."""
 
 __all__ = ["TASKS", "Task"]

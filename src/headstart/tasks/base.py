@@ -2,34 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from headstart.prove.answers import Answers
+from headstart.tasks.solver import Solver
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+Objective = Callable[["Tensor", "Tensor"], "Tensor"]
+"""From outputs (B, K) and targets to a mean loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """How the numbers a network is trained on become the user's own: times `scale`, plus `shift`."""
+
+    shift: float
+    scale: float
+
 
 class Task(Protocol):
-    """A kind of target: its encoding, its loss, its decoding."""
+    """A kind of target: its encoding, its loss, its solver, its decoding, and what of a report concerns it.
+
+    A network's outputs are called logits (N × K) whatever the task; those of a quantity are the numbers themselves, in the
+    user's own unit. What they say is called probabilities: chances (N × K), or for a quantity the number and the ends of
+    its interval (N × 3). The number that `calibrate` finds is a temperature, or how far such an interval reaches.
+    """
 
     name: str
     kind: str
+    reads: str
+    """What a reader is told that labels are (`data.options.TASK_NAMES`)."""
     default_metric: str
+    judged: tuple[str, ...]
+    """Metrics that validation reports beside the one it selects on; the first breaks ties."""
+    solver: Solver
+    calibrated_by: str
+    """What the number that `calibrate` finds is called."""
+    guess_name: str
+    """What the floor without any method does."""
+    left_out: str
+    """What a left-out probe does with a `share` of `count` examples, in half a sentence."""
+    is_right_or_wrong: bool
+    """Whether an answer is right or wrong, as `correct` says; a number is only near or far."""
+    panels: tuple[str, ...]
+    """The panels of the report that only some tasks have."""
 
-    def encode(self, labels: Sequence[tuple[str, ...]], classes: Sequence[str]) -> np.ndarray:
-        """Targets as an array: (N,) class indices, or (N, K) zeros and ones."""
+    def outputs(self, classes: Sequence[str]) -> int:
+        """How many outputs K a network has."""
         ...
 
-    def loss(self, logits_BK: Tensor, targets: Tensor) -> Tensor:
-        """The mean loss of a batch."""
+    def encode(self, labels: Sequence[tuple[str, ...]], classes: Sequence[str]) -> np.ndarray:
+        """Targets as an array: (N,) class indices, (N, K) zeros and ones, or (N,) numbers in double precision."""
+        ...
+
+    def knows(self, labels: tuple[str, ...], classes: Sequence[str]) -> bool:
+        """Whether a label can be encoded."""
+        ...
+
+    def objective(self, targets: np.ndarray) -> Objective:
+        """The loss for a training on these targets."""
+        ...
+
+    def units(self, targets: np.ndarray) -> Units | None:
+        """In which units a network is trained on these targets; None where outputs are what they are."""
+        ...
+
+    def guess(self, targets: np.ndarray, outputs: int, count: int) -> np.ndarray:
+        """The floor: the same logits (`count` × K) for every example, from the training targets alone."""
+        ...
+
+    def calibrate(self, logits_NK: np.ndarray, targets: np.ndarray) -> float:
+        """The number that `probabilities` needs, from held-out logits."""
         ...
 
     def probabilities(self, logits_NK: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-        """Calibrated probabilities (N, K)."""
+        """What logits say, calibrated by what `calibrate` found."""
         ...
 
     def decide(self, probabilities_NK: np.ndarray) -> np.ndarray:
@@ -37,13 +89,25 @@ class Task(Protocol):
         ...
 
     def correct(self, probabilities_NK: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Whether each example's whole answer is right, (N,) booleans."""
+        """Whether each whole answer is right (N,)."""
+        ...
+
+    def worth(self, probabilities_NK: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """What each answer is worth (N), higher is better: one if it is right, or minus by how much it is off."""
+        ...
+
+    def merits(self, logits_NK: np.ndarray, targets: np.ndarray) -> list[np.ndarray]:
+        """What of each example (N) tells better logits from worse, higher is better: any of these may decide."""
+        ...
+
+    def places(self, targets: np.ndarray) -> np.ndarray | None:
+        """The number of each example's class (N); None where it has not exactly one."""
         ...
 
     def names(self, decided: np.ndarray, classes: Sequence[str]) -> list[tuple[str, ...]]:
-        """Encoded targets as class names."""
+        """Encoded targets as class names, or as numbers in words."""
         ...
 
-    def answers(self, targets: np.ndarray, probabilities_NK: np.ndarray) -> Answers:
-        """True targets beside probabilities, as the metrics want them."""
+    def answers(self, targets: np.ndarray, probabilities_NK: np.ndarray) -> Any:
+        """True targets beside what was said, as the metrics want them."""
         ...

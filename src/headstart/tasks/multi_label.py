@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headstart.prove.answers import Answers
+from headstart.tasks.classes import Classes
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class MultiLabel:
+class MultiLabel(Classes):
     """Classification with any number of labels per example, also none."""
 
     name = "multi-label classification"
     kind = "multi"
     default_metric = "macro_f1"
+    judged: tuple[str, ...] = ("log_loss", "subset_accuracy")
+    panels: tuple[str, ...] = ("classes", "mistakes", "calibration")
 
     def encode(self, labels: Sequence[tuple[str, ...]], classes: Sequence[str]) -> np.ndarray:
         """Zeros and ones (N, K)."""
@@ -44,9 +47,8 @@ class MultiLabel:
         """Labels at least as probable as not (N, K)."""
         return (probabilities_NK >= 0.5).astype(np.int64)
 
-    def correct(self, probabilities_NK: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Whether the whole set of labels is right (N,)."""
-        return np.asarray((self.decide(probabilities_NK) == targets).all(axis=1))
+    def places(self, targets: np.ndarray) -> None:
+        """An example has any number of classes."""
 
     def names(self, decided: np.ndarray, classes: Sequence[str]) -> list[tuple[str, ...]]:
         """Class names of each example, in the order of `classes`."""

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headstart.prove.answers import Answers
+from headstart.tasks.classes import Classes
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class SingleLabel:
+class SingleLabel(Classes):
     """Classification with exactly one label per example."""
 
     name = "classification"
@@ -41,9 +42,9 @@ class SingleLabel:
         """The most probable class (N,)."""
         return np.asarray(probabilities_NK.argmax(axis=1))
 
-    def correct(self, probabilities_NK: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Whether the most probable class is the true one (N,)."""
-        return np.asarray(self.decide(probabilities_NK) == targets)
+    def places(self, targets: np.ndarray) -> np.ndarray:
+        """The class numbers themselves."""
+        return targets
 
     def names(self, decided: np.ndarray, classes: Sequence[str]) -> list[tuple[str, ...]]:
         """Class names, one per example."""

@@ -60,7 +60,7 @@ def case(folder, folds=(0,)):
         logits = {role: np.zeros((TEST, 2), np.float32) for role in SIDES}
         same = dict.fromkeys(SIDES, 8.0), dict.fromkeys(SIDES, 1.0)
         outers.append(outer)
-        proved.append(Proved(fold, outer.test, logits, {}, winners, 1.0, [], None, *same))
+        proved.append(Proved(fold, outer.test, logits, {}, winners, outer.rows, np.ones(len(outer.rows)), [], None, *same))
     return bench, outers, proved
 
 

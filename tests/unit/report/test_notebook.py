@@ -17,6 +17,9 @@ class Row:
     labels: tuple[str, ...]
     confidence: float | None
     error: str | None = None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,15 @@ def test_predictions_are_a_table_with_errors_in_their_place():
     assert "none" in words
     assert "c.jpg: cut short." in words
     assert "<script" not in page
+
+
+def test_numbers_stand_with_their_intervals():
+    rows = (Row("a.jpg", (), None, value=3.2, low=-1.5, high=7.9), Row("b.jpg", (), None, "b.jpg: cut short."))
+    words = Seen(html_predictions(Rows(rows))).words
+    assert "3.20" in words
+    assert "−1.50 to 7.90" in words
+    assert "interval" in words
+    assert "b.jpg: cut short." in words
 
 
 def test_many_predictions_are_cut_short_and_counted():

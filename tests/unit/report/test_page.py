@@ -11,6 +11,7 @@ import pytest
 
 from headstart.report.page import breakable, unbroken, write_report
 from headstart.report.panels import PANELS
+from headstart.tasks import TASKS
 from tests.unit.report.made import CLEAN_AUDIT, jpeg, run
 from tests.unit.report.runs import HOSTILE, RUNS, STARTERS, sample
 
@@ -209,7 +210,11 @@ def test_without_mistakes_or_optional_evidence_the_page_stands(tmp_path):
 
 def test_every_panel_has_a_template_and_a_name_of_its_own(pages):
     assert len({panel.name for panel in PANELS}) == len(PANELS)
-    assert {panel.name for panel in PANELS} <= set(Seen(pages["digits"]).values("id"))
+    shown = set(Seen(pages["digits"]).values("id"))
+    of_classes = set(TASKS["single"].panels)
+    assert {panel.name for panel in PANELS if panel.always or panel.name in of_classes} <= shown
+    assert not {panel.name for panel in PANELS if not panel.always} - of_classes & shown
+    assert {panel.name for panel in PANELS if not panel.always} == {name for task in TASKS.values() for name in task.panels}
 
 
 def test_an_absolute_folder_is_shown_by_its_name_alone(tmp_path, pages):
