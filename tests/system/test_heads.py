@@ -129,7 +129,7 @@ def test_a_model_of_the_first_format_still_loads(probed, tmp_path):
         ({"kind": "forest"}, "kind of head 'forest' is not known"),
         ({"stages": ["attic"]}, "attic"),
         ({"width": None}, "no head that fits"),
-        ({"classes": 7}, "a head for 7 classes, labels.json names 2"),
+        ({"classes": 7}, "a head of 7 outputs, labels.json asks for 2"),
     ],
 )
 def test_a_head_that_does_not_fit_is_said(probed, tmp_path, changes, says):
