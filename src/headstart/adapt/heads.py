@@ -32,11 +32,11 @@ def starting_head(bench: Workbench, features: AnyFeatures, rows: np.ndarray, fol
     return softer.weight_CKD[0], softer.bias_CK[0]
 
 
-def solve_head(network: Network, backbone: str, bench: Workbench, rows: np.ndarray) -> None:
+def solve_head(network: Network, backbone: str, bench: Workbench, rows: np.ndarray, *, C: float = SOLVED_C) -> None:
     """Give a trained network the head that is exactly solved on its features of the training `rows`.
 
     A head that was trained for a few dozen steps lags behind the features that moved under it.
     """
     features_ND = predict_features(network, bench.prepared(backbone), rows, bench.placement)
-    path = logistic_path(features_ND, bench.targets[rows], Cs=[SOLVED_C], classes=len(bench.classes))
+    path = logistic_path(features_ND, bench.targets[rows], Cs=[C], classes=len(bench.classes))
     network.set_head(path.weight_CKD[0], path.bias_CK[0])
