@@ -26,6 +26,7 @@ import tricks
 from headstart.adapt.carried import VIEWS
 from headstart.adapt.finetune import Recipe
 from headstart.adapt.gradual import SLOWEST, unfreeze_gradually
+from headstart.adapt.heads import solve_head
 from headstart.adapt.hooks import Trick
 from headstart.adapt.strategies import STRATEGIES
 from headstart.adapt.trial import Spec
@@ -46,7 +47,7 @@ TEXTS = {"trec6": 16, "sst2": 24}
 SMALL, NATURAL, MINILM = "mobilenet_v1_0.25_128_imagenet", "starter:natural", "minilm"
 EPOCHS, TESTED, RESAMPLED = 20, 250, 4000
 HEADS, SHARP = ("trained", "solved"), "C = 10"
-"""How the head ends; the last is a solved one with a tenth of the regularisation, to see whether `SOLVED_C` is right."""
+"""How the head ends; the last is a solved one with a tenth of the regularisation, to see whether `SETTLED_C` is right."""
 LONG_TAIL = 8
 """How many times as many examples the most frequent class has as the rarest, where frequencies are unequal."""
 RATES = {SMALL: (1e-3, 3e-4), NATURAL: (1e-3, 3e-4), MINILM: (3e-4, 1e-4)}

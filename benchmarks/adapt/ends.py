@@ -41,7 +41,6 @@ from ablation import (
 from torch import Tensor
 
 from headstart.adapt.finetune import predict_features, predict_logits
-from headstart.adapt.heads import SOLVED_C
 from headstart.adapt.judge import Judge
 from headstart.adapt.moved import FineTune
 from headstart.adapt.network import Network
@@ -115,7 +114,7 @@ class Members:
         found = {"trained": predict_logits(moving, examples, other, bench.placement)}
         features_ND = predict_features(moving, examples, self._train, bench.placement)
         others_ND = predict_features(moving, examples, other, bench.placement)
-        path = logistic_path(features_ND, bench.targets[self._train], Cs=[SOLVED_C], classes=len(bench.classes))
+        path = logistic_path(features_ND, bench.targets[self._train], Cs=[SETTLED_C], classes=len(bench.classes))
         found["solved"] = others_ND @ path.weight_CKD[0].T + path.bias_CK[0]
         return found
 
