@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from headstart.adapt.strategy import Effort, Strategy
 from headstart.adapt.workbench import Workbench
 from headstart.models.backbone import Backbone, Inputs, Stage
 from headstart.models.card import SourceCard
@@ -118,3 +119,11 @@ def folds_of(count: int, k: int = 4) -> list[tuple[np.ndarray, np.ndarray]]:
     """Interleaved folds that keep `stripes` with two or four classes balanced."""
     rows = np.arange(count)
     return [(rows[rows // 4 % k != fold], rows[rows // 4 % k == fold]) for fold in range(k)]
+
+
+def proposed(
+    strategy: Strategy, bench: Workbench, rows: np.ndarray, *, seconds: float | None = None
+) -> dict[str, Any] | None:
+    """Complete settings for the first of a strategy's portfolio in so much time; None where that is too little."""
+    proposal = strategy.propose(strategy.portfolio[0], bench, "tiny", rows, seconds=seconds, effort=Effort.FIRST)
+    return None if proposal is None else dict(proposal.settings)

@@ -23,7 +23,7 @@ FLOW = (("data", "models"), ("features",), ("tasks",), ("choose",), ("adapt",), 
 """Each may import what comes before it; those in one pair of brackets never meet."""
 RUN = ("log", "run")
 """They implement the protocols: the base, and each other."""
-WIRING = ("options", "evidence", "saving", "model", "choosing", "rank_record", "pipeline", "ranker", "estimators")
+WIRING = ("options", "evidence", "worth", "saving", "model", "choosing", "rank_record", "pipeline", "ranker", "estimators")
 """They put flow, run and report together."""
 REPORT = ("report",)
 """It reads results."""

@@ -237,6 +237,7 @@ def outlooks(material: Material, bench: Workbench, ranking: Ranking, *, control:
                 ways=ways(bench, name, seen),
                 forecaster=learned,
                 pace=staged.pace,
+                source_ND=_source_features(bench, name, one.rows),
             )
         )
     return found
@@ -252,7 +253,7 @@ def stories(material: Material, bench: Workbench, ranking: Ranking, ahead: Seque
             "No source's features say more about these labels than about shuffled ones: look at the labels before anything else."
         )
     if head is not None:
-        known = known_already(head.probabilities(staged.last(rows)), bench.targets[rows], bench.groups[rows])
+        known = known_already(head.probabilities(staged.of(rows, head.stages)), bench.targets[rows], bench.groups[rows])
         if known >= KNOWN:
             called = ", ".join(found for found, _ in ahead[0].portrait.called[:2])
             told.append(
@@ -293,19 +294,29 @@ def _shifted(bench: Workbench, name: str, rows: np.ndarray, test: int) -> list[s
     ]
 
 
+def _source_features(bench: Workbench, name: str, rows: np.ndarray) -> np.ndarray | None:
+    """What a source's own head reads of these examples; None where that is the last stage, or where it has none."""
+    head = bench.backbones[name].source_head
+    return None if head is None or head.stages is None else bench.staged(name).of(rows, head.stages)
+
+
 def _earlier(scene: Scene, bench: Workbench, rows: np.ndarray) -> Scene:
     """The scene of a candidate that was left out after the first look."""
     return replace(scene, items=[bench.items[row] for row in rows], targets=bench.targets[rows])
 
 
 def ways(bench: Workbench, name: str, examples: int) -> list[Way]:
-    """Every strategy as its cost sees it: one whole trial, validation folds and refit included."""
-    found = []
+    """Every strategy as its cost sees it: one whole trial, validation folds and refit included.
+
+    What is solved on frozen features takes one pass, however many stages it reads: the probe stands for all of it.
+    """
+    found: list[Way] = []
     kept = 1 if bench.backbones[name].card.modality == "text" else 1 + VIEWS
     for strategy in (STRATEGIES[name] for name in DEFAULT_STRATEGIES):
         schedule, first = strategy.schedule(examples), strategy.first(bench.backbones[name])
         if schedule is None:
-            found.append(Way(strategy.name, first, 0))
+            if all(way.steps for way in found):
+                found.append(Way(strategy.name, first, 0))
             continue
         epoch = math.ceil(examples / schedule.batch_size)
         trainings = schedule.folds * (1 - 1 / INNER_FOLDS) + 1

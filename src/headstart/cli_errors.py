@@ -10,7 +10,7 @@ from typing import Never
 
 import typer
 
-from headstart.errors import HeadstartError
+from headstart.errors import HeadstartError, is_out_of_memory
 
 USAGE, STOPPED = 2, 130
 """Exit codes, besides those of errors.py; 1 is Python's for an unexpected error, which keeps its traceback."""
@@ -39,6 +39,8 @@ def ending_in_one_line() -> Iterator[None]:
             raise
         fail(f"{error.filename or 'disk'}: {error.strerror}. {FILE_TROUBLE[error.errno]}", USAGE)
     except Exception as error:
+        if is_out_of_memory(error):
+            fail("out of memory. Choose a smaller model, or --strategy probe; or run it where more is free.", USAGE)
         # Mistakes on the command line know how to tell themselves; typer does not export their class.
         tell = getattr(error, "format_message", None)
         if tell is None:

@@ -9,6 +9,7 @@ HeadstartError            the command line prints it in one line and exits with 
 │   ├── ModelNotFound     no such name, folder or hub repository
 │   ├── UnsafeWeights     pickle weights, code shipped with a model, a hash that does not match
 │   └── HubUnreachable    the hub is needed and cannot be reached
+├── OutOfMemory           a step that does not fit into the memory that is free
 ├── RunError              a run folder that is missing, unfinished or of another version
 └── MissingExtra          an optional dependency that has to be installed first
 ```
@@ -55,9 +56,19 @@ class HubUnreachable(ModelError):
     """The model hub is needed and cannot be reached."""
 
 
+class OutOfMemory(HeadstartError):
+    """A step needs more memory than is free, as measured beforehand or found out."""
+
+
 class RunError(HeadstartError):
     """A run folder is missing, unfinished, or written by another version."""
 
 
 class MissingExtra(HeadstartError):
     """An optional dependency has to be installed first."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory has run out: torch has a class for it on a GPU, and only words on a CPU."""
+    told = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or told

@@ -166,7 +166,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             classes=names,
             kind="single",
             temperature=fit_temperature(seen.logits, targets_N[seen.rows]),
-            placement=bench.placement,
+            placement=bench.placement_of(backbone.card.name, training=best.spec.strategy != "probe"),
         )
 
     def predict_proba(self, X: Sequence[Any]) -> np.ndarray:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from headstart.events import Event, Listener, Progress
+from headstart.files import append_line
 
 
 def log_to(path: Path) -> Listener:
@@ -21,7 +22,6 @@ def log_to(path: Path) -> Listener:
             "event": type(event).__name__,
             **asdict(event),
         }
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        append_line(path, json.dumps(entry, ensure_ascii=False))
 
     return listen

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from headstart.adapt.network import Network
+from headstart.adapt.network import Network, remade
 from headstart.data.dataset import Dataset
 from headstart.data.modality import MODALITIES
 from headstart.data.options import Columns
 from headstart.data.read import read, read_inputs
-from headstart.errors import DataError, NothingReadable, RunError
+from headstart.errors import DataError, NothingReadable, OptionError, RunError
 from headstart.features.batches import CHUNK
 from headstart.features.extract import feature_chunks
 from headstart.files import read_json, read_tensors, replacing, write_json, write_tensors
@@ -32,7 +32,9 @@ from headstart.run.result import Result
 from headstart.runtime import Placement, generator, place
 from headstart.tasks import TASKS, Task
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""What is written. Version 1 had no `head`: it was linear and read the backbone's own features."""
+READABLE = (1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +187,10 @@ class Model:
                 "library_name": "headstart",
                 "modality": self.backbone.card.modality,
                 "temperature": self.temperature,
+                "precision": "fp32" if self.placement.settled and not self.placement.low else "auto",
                 "backbone": self.backbone.describe(),
                 "card": self.backbone.card.to_dict(),
+                "head": self.network.describe_head(),
             },
         )
         return folder
@@ -204,7 +208,6 @@ class Model:
     def _probabilities(self, dataset: Dataset) -> tuple[np.ndarray, dict[int, str]]:
         """Probabilities (N × K), rows of zeros where `errors` has an entry. One chunk is decoded at a time."""
         decode = MODALITIES[dataset.modality].decode
-        weight_KD, bias_K = self.network.head_arrays()
         probabilities_NK = np.zeros((len(dataset), len(self.classes)))
         errors: dict[int, str] = {}
 
@@ -220,9 +223,13 @@ class Model:
                 errors |= {start + i: str(raw) for i, raw in enumerate(decoded) if isinstance(raw, DataError)}
                 rows = [start + i for i in range(len(decoded)) if start + i not in errors]
                 for features_nD in feature_chunks(
-                    [decoded[row - start] for row in rows], self.backbone, decode=_as_is, placement=self.placement
+                    [decoded[row - start] for row in rows],
+                    self.backbone,
+                    decode=_as_is,
+                    placement=self.placement,
+                    stages=self.network.reads,
                 ):
-                    logits_nK = features_nD @ weight_KD.T + bias_K
+                    logits_nK = self.network.answer(features_nD)
                     probabilities_NK[rows] = self.task.probabilities(logits_nK, self.temperature)
         return probabilities_NK, errors
 
@@ -246,7 +253,7 @@ def load(
     if not config_path.is_file() or not (folder / "model.safetensors").is_file():
         raise RunError(f"{folder}: no model here (config.json and model.safetensors). Is the run finished?")
     config = _described(config_path, "format_version")
-    if config["format_version"] != FORMAT_VERSION:
+    if config["format_version"] not in READABLE:
         raise RunError(
             f"{config_path}: format {config['format_version']}, this is {FORMAT_VERSION}. Use the Headstart that wrote it."
         )
@@ -256,9 +263,9 @@ def load(
     tensors = read_tensors(folder / "model.safetensors")
     if backbone is None:
         backbone = rebuild(config["backbone"], None, folder / "preprocessing")
-    network = Network(backbone, len(labels["classes"]))
+    network = _network(backbone, config, len(labels["classes"]), where=config_path)
     load_exactly(network, tensors, where=str(folder / "model.safetensors"))
-    placement = place(device, precision=precision)
+    placement = place(device, precision=config.get("precision", "auto") if precision == "auto" else precision)
     result = Result.read(folder / "result.json") if (folder / "result.json").is_file() else None
     return Model(
         network.to(torch.device("cpu")).eval(),
@@ -283,6 +290,19 @@ def _described(path: Path, *needed: str) -> dict[str, Any]:
     if missing:
         raise RunError(f"{path}: lacks {', '.join(missing)}. Restore it, or run `headstart fit` again.")
     return dict(values)
+
+
+def _network(backbone: Backbone, config: Mapping[str, Any], classes: int, *, where: Path) -> Network:
+    """The network that a model's config describes, without its weights; raises RunError where that is none."""
+    if config["format_version"] == 1:
+        return Network(backbone, classes)
+    try:
+        network = remade(backbone, config["head"])
+    except (KeyError, TypeError, OptionError) as error:
+        raise RunError(f"{where}: describes no head that fits its backbone ({error}).") from error
+    if network.head.out_features != classes:
+        raise RunError(f"{where}: a head for {network.head.out_features} classes, labels.json names {classes}.")
+    return network
 
 
 def _as_is(raw: Any) -> Any:

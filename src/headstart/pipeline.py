@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from headstart import saving
+from headstart.adapt.curves import Curves, Points, learning_curves
 from headstart.adapt.ledger import Ledger
-from headstart.adapt.proving import Outer, Proved, prove_split, refit_winner
-from headstart.adapt.search import Plan, search, winner
+from headstart.adapt.proving import Outer, Proved, prove_split, refit_best
+from headstart.adapt.search import Plan, failed, search
 from headstart.adapt.space import pinned
 from headstart.adapt.strategies import CONTROLS, STRATEGIES, strategy_named
 from headstart.adapt.trial import Trial
@@ -39,12 +40,13 @@ from headstart.data.modality import MODALITIES
 from headstart.data.options import Columns
 from headstart.data.read import read
 from headstart.data.split import inner_folds
+from headstart.errors import HeadstartError
 from headstart.events import Listener, Said, silent
 from headstart.evidence import Tested, evidence, gather
 from headstart.model import Model, load
 from headstart.models.backbone import Backbone
 from headstart.options import Options
-from headstart.protocols import Executor
+from headstart.protocols import Clock, Executor
 from headstart.prove.calibrate import fit_temperature
 from headstart.prove.metrics import METRICS
 from headstart.rank_record import record_of, write_record
@@ -55,6 +57,7 @@ from headstart.run.folder import Run
 from headstart.run.interrupt import finishing_early
 from headstart.run.journal import Journal
 from headstart.runtime import Placement, place, seed_everything
+from headstart.worth import worth
 
 CANDIDATES_TO_PROBE = 2
 """How many of the best ranked backbones the search tries."""
@@ -62,6 +65,10 @@ GRACE_S = 10.0
 """What all searches together may take beyond a budget that is too short for them."""
 RANKING_SHARE = 1 / 3
 """Share of the time that looking at candidates may take; the first is always looked at."""
+CURVES_SHARE = 0.12
+"""Share of the time after it that is kept for the learning curves of both sides; what the search leaves is added."""
+ENDING_SHARE = 0.03
+"""Share of the budget that the learning curves leave for figures, saving and report."""
 
 
 def fit(
@@ -146,11 +153,13 @@ def fit(
         with run.phase("adapt"):
             numbers = [outer.number for outer in searches(material, bench)]
             plans = {number: plan_of(options, run.journal, number, grace_s=GRACE_S / len(numbers)) for number in numbers}
-            ledger = Ledger(run.journal, run.folder / "trials", replay=Journal(Path(replay)) if replay else None)
+            replayed = Journal(Path(replay)) if replay else None
+            ledger = Ledger(run.journal, run.folder / "trials", replay=replayed)
             with executing(options.workers) as executor:
                 proved, final, trials_run = adapt(material, bench, plans, ledger, run, executor)
+        curves = learn_curves(material, bench, proved, replayed, options, run)
         with run.phase("prove"):
-            found, tested = prove(material, bench, proved, options, run)
+            found, tested = prove(material, bench, proved, curves, options, run)
         with run.phase("save"):
             model = saving.save_model(run, bench, final, material)
         guarded = {"foresight": saving.foresight_of(ranking, ahead, told, final.trial.spec, found["verdict"])}
@@ -253,9 +262,12 @@ def adapt(
     outers = outer_splits(material, bench)
     nested = bool(material.splits.outer)
     proved: list[Proved] = []
+    searching: Clock = run.clock
+    if plans[outers[0].number].control and plans[outers[0].number].trials is None:
+        searching = Slice(run.clock, (1 - CURVES_SHARE) * run.clock.seconds_left())
     for position, outer in enumerate(outers):
         left = len(outers) - position + (1 if nested else 0)
-        clock = Slice(run.clock, run.clock.seconds_left() / left) if left > 1 else run.clock
+        clock = Slice(searching, searching.seconds_left() / left) if left > 1 else searching
         proved.append(
             prove_split(
                 outer,
@@ -276,11 +288,32 @@ def adapt(
     everything = all_of(material, bench)
     plan = replace(plans[0], control=False)
     last = search(
-        bench, everything.rows, everything.folds, plan, ledger=ledger, clock=run.clock, executor=executor, fold=0
+        bench, everything.rows, everything.folds, plan, ledger=ledger, clock=searching, executor=executor, fold=0
     )
-    best = winner(last, "transfer", bench)
-    assert best is not None
-    return proved, Final(best, refit_winner(best, everything, bench), temperature(best)), [*trials, *last]
+    refitted = refit_best(last, "transfer", everything, bench)
+    if refitted is None:
+        raise failed(last, "transfer") or HeadstartError("no transfer trial finished. Give it a longer --budget.")
+    best, network, _ = refitted
+    return proved, Final(best, network, temperature(best)), [*trials, *last]
+
+
+def learn_curves(
+    material: Material,
+    bench: Workbench,
+    proved: Sequence[Proved],
+    replayed: Journal | None,
+    options: Options,
+    run: Run,
+) -> Curves | None:
+    """Train both sides on parts of the training examples, within the time that is left; None without a control."""
+    if options.control != "scratch" or not all("scratch" in split.winners for split in proved):
+        return None
+    with run.phase("curves"):
+        points = Points(run.journal, run.folder / "curves", replay=replayed)
+        clock: Clock = run.clock
+        if options.budget_s:
+            clock = Slice(run.clock, run.clock.seconds_left() - ENDING_SHARE * options.budget_s)
+        return learning_curves(bench, outer_splits(material, bench), proved, points=points, clock=clock)
 
 
 def outer_splits(material: Material, bench: Workbench) -> list[Outer]:
@@ -318,7 +351,7 @@ def outer_of(number: int, rows: np.ndarray, test: np.ndarray, bench: Workbench) 
 
 
 def prove(
-    material: Material, bench: Workbench, proved: Sequence[Proved], options: Options, run: Run
+    material: Material, bench: Workbench, proved: Sequence[Proved], curves: Curves | None, options: Options, run: Run
 ) -> tuple[dict[str, Any], Tested]:
     """Open the test labels, once, and measure."""
     targets, measurable = bench.targets.copy(), np.ones(len(bench.targets), dtype=bool)
@@ -337,7 +370,8 @@ def prove(
                     warning=True,
                 )
             )
-    tested = gather(proved, targets, measurable, bench.task, bench.groups if material.dataset.groups else None)
+    groups = bench.groups if material.dataset.groups else None
+    tested = gather(proved, targets, measurable, bench.task, groups)
     found = evidence(
         tested,
         bench.task,
@@ -346,4 +380,7 @@ def prove(
         train_count=len(material.splits.train),
         seed=options.seed,
     )
-    return found, tested
+    if curves is None:
+        return {**found, "head_start": None}, tested
+    told = worth(curves, proved, targets, measurable, bench.task, groups, options.seed)
+    return {**found, "head_start": told}, tested

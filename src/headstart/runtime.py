@@ -7,6 +7,8 @@ import hashlib
 import os
 import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +32,8 @@ class Placement:
     device: str
     threads: int
     low: str | None
+    settled: bool = False
+    """Whether the user named the precision, or it was found not to be exact enough and changed: it is not looked at again."""
 
     @property
     def torch_device(self) -> torch.device:
@@ -66,7 +70,9 @@ def place(device: str = "auto", *, precision: str = "auto") -> Placement:
         raise OptionError(f"--precision {precision}: choose from auto, fp32, bf16.")
     if kind == "cpu":
         keep_freed_memory()
-    return Placement(device=device, threads=torch.get_num_threads(), low=choices[precision])
+    return Placement(
+        device=device, threads=torch.get_num_threads(), low=choices[precision], settled=precision != "auto"
+    )
 
 
 def keep_freed_memory() -> None:
@@ -80,6 +86,13 @@ def keep_freed_memory() -> None:
         return
     for parameter, value in ((_MMAP_THRESHOLD, 2**30), (_TRIM_THRESHOLD, 2**31 - 1), (_TOP_PAD, 2**26)):
         mallopt(parameter, value)
+
+
+def trim_memory() -> None:
+    """Give freed memory that `keep_freed_memory` has kept back to the kernel, so that it counts as free."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def bf16_is_native(kind: str) -> bool:
@@ -108,6 +121,15 @@ def seed_everything(seed: int) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
+@contextmanager
+def random_state_kept(device: str = "cpu") -> Iterator[None]:
+    """Give torch's generators back as they were: what is only measured must not change what is drawn afterwards."""
+    import torch
+
+    with torch.random.fork_rng([device] if device.startswith("cuda") else []):
+        yield
+
+
 def generator(seed: int, *names: str | int) -> np.random.Generator:
     """A generator that depends on the seed and on what it is for, so that parts do not share one stream."""
     return np.random.default_rng(child_seed(seed, *names))
@@ -133,6 +155,65 @@ def data_dir() -> Path:
 
     chosen = os.environ.get(DATA_VARIABLE)
     return Path(chosen) if chosen else user_data_path("headstart")
+
+
+def free_memory(device: str = "cpu") -> int:
+    """Bytes that this process may still take on `device`: on a CPU what the machine has available, or less where the control
+    group of a container allows less; on a GPU what is free there, what torch keeps for its next tensor included.
+    """
+    import torch
+
+    kind = device.split(":")[0]
+    if kind == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
+    if kind == "mps":
+        return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    return min(_available(Path("/proc")), _left_to_group(Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")))
+
+
+def _available(proc: Path) -> int:
+    """What the machine can give without swapping; half of its memory where it does not say (no Linux)."""
+    try:
+        lines = (proc / "meminfo").read_text().splitlines()
+    except OSError:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+
+
+def _left_to_group(root: Path, own: Path) -> int:
+    """Bytes that control groups, of version 2 or 1, leave to this process: the least of its own and all above it.
+
+    Files that the kernel keeps in memory count as used there and are given up when something else wants the room. Inside
+    a container its group may be shown as the root.
+    """
+    left = sys.maxsize
+    for line in own.read_text().splitlines() if own.is_file() else ():
+        _, controllers, path = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        limit, used, cached = _GROUP_FILES[bool(controllers)]
+        base = root / "memory" if controllers else root
+        here = base / path.lstrip("/")
+        for folder in (here, *here.parents):
+            if folder == root or root in folder.parents:
+                left = min(left, _left(folder / limit, folder / used, folder / "memory.stat", cached))
+    return left
+
+
+_GROUP_FILES = (
+    ("memory.max", "memory.current", "inactive_file"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
+"""Names in version 2 and 1: the limit, what is used, and in `memory.stat` the files that can be given up."""
+
+
+def _left(limit: Path, used: Path, stat: Path, cached: str) -> int:
+    if not limit.is_file() or not used.is_file() or not (most := limit.read_text().strip()).isdigit():
+        return sys.maxsize
+    lines = stat.read_text().splitlines() if stat.is_file() else []
+    files = next((int(line.split()[1]) for line in lines if line.split()[0] == cached), 0)
+    return max(0, int(most) - int(used.read_text()) + files)
 
 
 def peak_memory_mib() -> float:

@@ -51,12 +51,15 @@ def write_splits(folder: Path, parts: Splits) -> None:
 
 def save_model(run: Run, bench: Workbench, final: Final, material: Material) -> Model:
     """Write weights, labels and preprocessing."""
+    spec = final.trial.spec
+    backbone = bench.backbones[spec.backbone]
+    moves = strategy_named(spec.strategy).first(backbone) < len(backbone.stages)
     model = Model(
         final.network,
         classes=bench.classes,
         kind=bench.task.kind,
         temperature=final.temperature,
-        placement=bench.placement,
+        placement=bench.placement_of(spec.backbone, training=moves),
         folder=run.folder,
     )
     model.save(run.folder)
@@ -102,6 +105,7 @@ def result_of(
         confusion=found["confusion"],
         gap=found["gap"],
         foresight=found["foresight"],
+        head_start=found["head_start"],
         phases=run.phases,
         seed=options.seed,
         versions=versions(),
@@ -111,6 +115,7 @@ def result_of(
             "device": bench.placement.device,
             "threads": bench.placement.threads,
             "reduced_precision": bench.placement.low,
+            "in_full_precision": [f"{name}: its {why}" for name, why in bench.inexact.items()],
         },
     )
 
@@ -196,7 +201,7 @@ def foresight_of(
         "advice": found.advice.strategy,
         "reason": found.advice.reason,
         "strategy": shipped.strategy,
-        "advice_held": found.advice.strategy == shipped.strategy,
+        "advice_held": _is_alike(found.advice.strategy, shipped.strategy),
         "forecast": expected.word if expected else None,
         "chance": expected.chances[expected.word] if expected else None,
         "difference": expected.difference if expected else None,
@@ -206,6 +211,11 @@ def foresight_of(
         "forecast_held": expected.word == word if expected and word else None,
         "notes": list(told),
     }
+
+
+def _is_alike(advised: str, shipped: str) -> bool:
+    """Whether one strategy is as deep as another was advised to be: of those that move no weights any will do."""
+    return advised == shipped or all(strategy_named(name).schedule(1) is None for name in (advised, shipped))
 
 
 def trial_of(trial: Trial, chosen: bool) -> dict[str, Any]:

@@ -108,6 +108,7 @@ def _compare(run: Path, whole: Path) -> None:
     for name in SAME:
         assert (run / name).read_bytes() == (whole / name).read_bytes(), f"{name} differs after kills"
     assert _trials(run) == _trials(whole), "other trials after kills"
+    assert _curves(run) == _curves(whole), "other learning curves after kills"
     left = [str(path.relative_to(run)) for path in run.rglob("*.half")]
     assert not left, f"half-written: {left}"
 
@@ -115,6 +116,11 @@ def _compare(run: Path, whole: Path) -> None:
 def _trials(run: Path) -> list[tuple[Any, ...]]:
     found = json.loads((run / "result.json").read_text())["trials"]
     return [(trial["strategy"], trial["backbone"], trial["settings"], trial["validation"]) for trial in found]
+
+
+def _curves(run: Path) -> list[tuple[Any, ...]]:
+    points = json.loads((run / "result.json").read_text())["head_start"]["points"]
+    return [(point["labels"], point["transfer"], point["scratch"]) for point in points]
 
 
 def main() -> None:

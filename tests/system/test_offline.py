@@ -34,8 +34,10 @@ def test_the_wall_holds(tmp_path: Path, by_kernel: bool, host: str) -> None:
 def test_pictures_go_the_whole_way(tmp_path: Path) -> None:
     done = alone(tmp_path, "demo", "--trials", "3", "--out", "run", "--no-open")
     assert done.returncode == 0, told(done)
+    assert "head start" in done.stdout
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["verdict"]["against"] == "scratch"
+    assert [point["labels"] for point in result["head_start"]["points"]] == [25, 50, 100]
     assert [entry["backbone"] for entry in result["ranking"]] == ["starter:glyph", "starter:natural"]
     assert (tmp_path / "run" / "report.html").stat().st_size > 10_000
 

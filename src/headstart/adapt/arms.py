@@ -160,11 +160,15 @@ class Line:
     def affordable(self, arm: Arm, seconds: float) -> float:
         """What the next trial, of `arm`, and a refit of it may take if the role has `seconds` in all.
 
-        Arms that were not tried yet share what is left by their depth, because the deeper ones take longer for
-        a step. One winner is refitted in the end, this trial's or an earlier one's.
+        Arms that train and were not tried yet share what is left by their depth, because the deeper ones take longer for
+        a step; what is solved takes next to nothing. One winner is refitted in the end, this trial's or an earlier one's.
         """
         left = seconds - self.spent_s
-        untried = [other for other in self.arms if other.opens and other.is_open and not other.tried]
+        untried = [
+            other
+            for other in self.arms
+            if other.opens and other.is_open and not other.tried and other.strategy.schedule(1) is not None
+        ]
         depths = sum(other.strategy.depth for other in untried)
         share = arm.strategy.depth / depths if arm in untried and depths else 1.0
         return min(left * share, left - self.largest_refit_s)

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from headstart.adapt.memory import in_plain_words
 from headstart.adapt.strategies import strategy_named
 from headstart.adapt.trial import Spec, Validated
 from headstart.adapt.watch import OutOfTime, Watch
 from headstart.adapt.workbench import Folds, StepKey, Workbench
-from headstart.errors import ModelError
+from headstart.errors import ModelError, OutOfMemory
 from headstart.events import Event
 from headstart.runtime import child_seed
 
@@ -36,16 +37,19 @@ class Outcome:
 def conduct(
     bench: Workbench, spec: Spec, rows: np.ndarray, folds: Folds, *, seed: int, seconds_left: float, watch: Watch
 ) -> Outcome:
-    """Run the trial. A diverged training and a network that does not allow the strategy are failures, not errors."""
+    """Run the trial. A diverged training, too little memory, and a network that does not allow the strategy are failures, not
+    errors.
+    """
     began = time.monotonic()
     watch = replace(watch, ends=began + seconds_left)
     validated, values, error, over = None, {}, None, False
     try:
-        validated = strategy_named(spec.strategy).validate(spec, bench, rows, folds, seed=seed, watch=watch)
+        with in_plain_words(f"{spec.strategy} on {spec.backbone}"):
+            validated = strategy_named(spec.strategy).validate(spec, bench, rows, folds, seed=seed, watch=watch)
         values = bench.judge(validated.rows).values(validated.logits)
     except OutOfTime:
         over = True
-    except (FloatingPointError, ModelError) as problem:
+    except (FloatingPointError, ModelError, OutOfMemory) as problem:
         validated, error = None, str(problem)
     seconds, said = time.monotonic() - began, tuple(bench.heard)
     bench.heard.clear()

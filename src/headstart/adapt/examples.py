@@ -111,5 +111,5 @@ def prepare_examples(
     if not (path.is_file() and path.stat().st_size == len(items) * like.nbytes):
         with replacing(path) as temporary, temporary.open("wb") as file:
             for chunk in (first, *([] if len(first) == len(items) else chunks)):
-                np.stack(chunk).astype(like.dtype, copy=False).tofile(file)
+                file.write(np.stack(chunk).astype(like.dtype, copy=False).data)
     return PreparedExamples(preprocess, path=path, like=like)

@@ -6,15 +6,19 @@ import copy
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from headstart.adapt.checkpoint import checkpointed
+from headstart.adapt.divergence import Divergence
 from headstart.adapt.examples import Augment, Examples
 from headstart.adapt.hooks import Course, Group, Hooks, Trick, Tricks
 from headstart.adapt.judge import Judge
+from headstart.adapt.memory import parts_of
 from headstart.adapt.network import Network, hold_statistics
 from headstart.adapt.precision import spare_slow_layers
 from headstart.features.batches import by_cost, to_device
@@ -41,6 +45,10 @@ class Recipe:
     """Keep the source's running statistics instead of estimating new ones."""
     rate_decay: float = 1.0
     """Layer-wise decay: stage s of S learns at the peak rate times this to the power of S − 1 − s."""
+    micro_batch: int | None = None
+    """Pass at most so many examples of a batch at once and add up their gradients; None passes all of them."""
+    checkpoint: bool = False
+    """Compute the stages once more in the backward pass instead of keeping what is inside them."""
     stop_after: int | None = None
     """Stop after this many epochs of the same schedule: a refit without validation."""
 
@@ -92,7 +100,7 @@ def train(
         best = _Best(network, recipe.epochs, validation[1]) if validation is not None else None
         if best is not None and validation is not None:
             best.offer(predict_logits(network, examples, validation[0], placement))
-        step = 0
+        step, divergence = 0, Divergence()
         for epoch in range(recipe.stop_after or recipe.epochs):
             examples.ready(rows, epoch)
             hooks.begin_epoch(epoch)
@@ -101,10 +109,11 @@ def train(
             for batch in np.array_split(rng.permutation(len(rows)), steps):
                 inputs = to_device(examples.batch(rows[batch], epoch), placement.torch_device)
                 told = torch.from_numpy(targets[batch]).to(placement.torch_device, non_blocking=True)
-                _step(network, inputs, told, objective, optimizer, placement, hooks)
+                divergence.see(_step(network, inputs, told, objective, optimizer, placement, recipe, hooks))
                 schedule.step()
                 hooks.after_step(step)
                 step += 1
+            divergence.look()
             hooks.end_epoch(epoch)
             if best is not None and validation is not None:
                 best.offer(predict_logits(network, examples, validation[0], placement))
@@ -121,17 +130,23 @@ def _step(
     objective: Objective,
     optimizer: torch.optim.Optimizer,
     placement: Placement,
+    recipe: Recipe,
     hooks: Tricks,
-) -> None:
+) -> Tensor:
+    """One step; the batch's mean loss from before it. A part's mean loss counts by its share of the examples."""
     inputs, targets = hooks.before_step(inputs, targets)
-    with placement.autocast():
-        logits_BK = network(inputs)
-    loss = hooks.loss(objective(logits_BK, targets), logits_BK, targets)
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    losses = []
+    for part, places in parts_of(inputs, len(targets), recipe.micro_batch):
+        with placement.autocast(), checkpointed(network.backbone) if recipe.checkpoint else nullcontext():
+            logits_BK = network(part)
+        loss = hooks.loss(objective(logits_BK, targets[places]), logits_BK, targets[places]) * (len(logits_BK) / len(targets))
+        loss.backward()  # type: ignore[no-untyped-call]
+        losses.append(loss.detach())
     moving = [parameter for parameter in network.parameters() if parameter.grad is not None]
     nn.utils.clip_grad_norm_(moving, max_norm=1.0)
     optimizer.step()
+    return torch.stack(losses).sum()
 
 
 NO_TRICKS = Tricks(())
@@ -199,6 +214,8 @@ def seconds_per_step(
     targets: np.ndarray,
     placement: Placement,
     batch_size: int,
+    micro_batch: int | None = None,
+    checkpoint: bool = False,
 ) -> float:
     """Measured seconds of one training step, on a copy: planning must not touch what is trained."""
     trial = copy.deepcopy(network).to(placement.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -206,14 +223,17 @@ def seconds_per_step(
     batch, times = np.arange(min(batch_size, len(rows))), []
     examples.ready(rows[batch])
     with trial.backbone.narrowed(examples.tokens(rows)):
-        optimizer = optimizer_for(trial, Recipe(epochs=1, learning_rate=0.0, head_learning_rate=0.0))
+        recipe = Recipe(
+            epochs=1, learning_rate=0.0, head_learning_rate=0.0, micro_batch=micro_batch, checkpoint=checkpoint
+        )
+        optimizer = optimizer_for(trial, recipe)
         trial.train()
         hold_statistics(trial, also_moving=True)
         for _ in range(3):
             began = time.perf_counter()
             inputs = to_device(examples.batch(rows[batch]), placement.torch_device)
             told = torch.from_numpy(targets[batch]).to(placement.torch_device)
-            _step(trial, inputs, told, objective, optimizer, placement, NO_TRICKS)
+            _step(trial, inputs, told, objective, optimizer, placement, recipe, NO_TRICKS)
             times.append(time.perf_counter() - began)
     return sum(times[1:]) / len(times[1:]) * batch_size / len(batch)
 

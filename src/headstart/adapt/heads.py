@@ -37,6 +37,6 @@ def solve_head(network: Network, backbone: str, bench: Workbench, rows: np.ndarr
 
     A head that was trained for a few dozen steps lags behind the features that moved under it.
     """
-    features_ND = predict_features(network, bench.prepared(backbone), rows, bench.placement)
+    features_ND = predict_features(network, bench.prepared(backbone), rows, bench.placement_of(backbone, training=True))
     path = logistic_path(features_ND, bench.targets[rows], Cs=[C], classes=len(bench.classes))
     network.set_head(path.weight_CKD[0], path.bias_CK[0])

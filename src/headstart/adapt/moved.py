@@ -16,6 +16,7 @@ from headstart.adapt.examples import Augment, Examples
 from headstart.adapt.finetune import Recipe, best_of, predict_logits, seconds_per_step, train
 from headstart.adapt.heads import SOLVED_UP_TO, solve_head, starting_head
 from headstart.adapt.hooks import Hooks, Trick
+from headstart.adapt.memory import LEARNS_FROM, USABLE, Need, Portion, free_for, measure_need, portion, require
 from headstart.adapt.movers import Mover
 from headstart.adapt.network import Moving, Network
 from headstart.adapt.space import Between, Settings, Space
@@ -24,7 +25,7 @@ from headstart.adapt.trial import Role, Spec, Validated
 from headstart.adapt.watch import Watch
 from headstart.adapt.workbench import Folds, StepKey, Workbench
 from headstart.models.backbone import Backbone
-from headstart.runtime import child_seed, generator, seed_everything
+from headstart.runtime import child_seed, generator, random_state_kept, seed_everything
 
 FEW, FEW_FOLDS, ENOUGH_EPOCHS = 300, 3, 10
 """Below FEW examples a trial validates on several folds, where that leaves ENOUGH_EPOCHS."""
@@ -99,8 +100,9 @@ class FineTune:
         examples, epochs, folds, batch_size = len(rows), plan.epochs, plan.folds, plan.batch_size
         mover = self.mover.set(chosen)
         views, storing_s = self._views(mover, bench, backbone, rows, epochs)
-        step_s = self._seconds_per_step(mover, bench, backbone, rows, batch_size, views)
-        if seconds is not None:
+        way, fits = self._portion(mover, bench, backbone, rows, batch_size, views)
+        step_s = self._seconds_per_step(mover, bench, backbone, rows, batch_size, views, way) if fits else 0.0
+        if seconds is not None and fits:
             affordable = (seconds - storing_s) / (math.ceil(examples / batch_size) * step_s)
             # Few epochs on several folds say more than many epochs on one, whose best one is then found by luck.
             while effort is not Effort.FURTHER and folds > 1 and affordable < (folds + REFIT) * ENOUGH_EPOCHS:
@@ -122,6 +124,8 @@ class FineTune:
             batch_size=batch_size,
             hold_batch_norm=not self._random,
             rate_decay=self.slowest ** (1 / max(1, len(bench.backbones[backbone].stages) - 1)),
+            micro_batch=way.micro_batch,
+            checkpoint=way.checkpoint,
         )
         settings = {**recipe.to_dict(), "folds": folds, "views": views, **{name: getattr(mover, name) for name in mover.space}}
         if examples < len(rows):
@@ -138,6 +142,7 @@ class FineTune:
         examples the head is solved again at the end, unless the trained one is clearly better. After each fold it is given up
         where it can no longer win.
         """
+        self._require(spec, bench, rows)
         recipe = recipe_of(spec)
         seen, logits, ends, solved, steps, stored_s, began = [], [], set(), [], 0, 0.0, time.perf_counter()
         used, pruned = folds[: spec.settings["folds"]], False
@@ -153,7 +158,7 @@ class FineTune:
                 bench.targets[rows[inner]],
                 recipe,
                 objective=bench.task.loss,
-                placement=bench.placement,
+                placement=bench.placement_of(spec.backbone, training=True),
                 rng=generator(seed, "train", number),
                 augment=augment,
                 tricks=(*self.tricks, lambda course: Hooks(after_step=watch.step)),
@@ -191,6 +196,7 @@ class FineTune:
         network, released = self._start(spec, bench, rows, folds, seed=seed)
         recipe = recipe_of(spec, stop_after=found["best_epoch"])
         if found["best_epoch"]:
+            self._require(spec, bench, rows)
             moving, examples, augment = self._moving(network, spec, bench)
             train(
                 moving,
@@ -199,7 +205,7 @@ class FineTune:
                 bench.targets[rows],
                 recipe,
                 objective=bench.task.loss,
-                placement=bench.placement,
+                placement=bench.placement_of(spec.backbone, training=True),
                 rng=generator(seed, "refit"),
                 augment=augment,
                 tricks=self.tricks,
@@ -211,7 +217,8 @@ class FineTune:
 
     def logits(self, network: Network, spec: Spec, bench: Workbench, rows: np.ndarray) -> np.ndarray:
         """A forward pass over the prepared rows."""
-        return predict_logits(network, bench.prepared(spec.backbone), rows, bench.placement)
+        placement = bench.placement_of(spec.backbone, training=True)
+        return predict_logits(network, bench.prepared(spec.backbone), rows, placement)
 
     def _start(self, spec: Spec, bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int) -> tuple[Network, Any]:
         """The network before its first step, and what the mover needs to settle it again."""
@@ -256,26 +263,66 @@ class FineTune:
         moving = Moving(network, first, bench.sample(spec.backbone))
         return moving, bench.carried(spec.backbone, first, views), None
 
+    def _portion(
+        self, mover: Mover, bench: Workbench, backbone: str, rows: np.ndarray, batch_size: int, views: int | None
+    ) -> tuple[Portion, bool]:
+        """How to go about a batch with the memory that is free, and whether that is enough for any way to."""
+        need = self._need(mover, bench, backbone, rows, views)
+        free = free_for(need(batch_size) / USABLE, bench.placement.device)
+        way = portion(need, batch_size, free, least=LEARNS_FROM if self._random else 1)
+        return way, need(way.micro_batch or batch_size, checkpoint=way.checkpoint) <= free
+
+    def _require(self, spec: Spec, bench: Workbench, rows: np.ndarray) -> None:
+        """Raise OutOfMemory where these settings take more memory than is free: better than to be ended by the system."""
+        recipe = recipe_of(spec)
+        need = self._need(self.mover.set(spec.settings), bench, spec.backbone, rows, spec.settings.get("views"))
+        wanted = need(recipe.micro_batch or recipe.batch_size, checkpoint=recipe.checkpoint)
+        require(wanted, bench.placement.device, what=f"{self.name} on {spec.backbone}")
+
+    def _need(self, mover: Mover, bench: Workbench, backbone: str, rows: np.ndarray, views: int | None) -> Need:
+        """What training takes, measured once."""
+        key = (self.name, backbone, mover.first(bench.backbones[backbone]), views is None)
+        if key not in bench.needs:
+            placement = bench.placement_of(backbone, training=True)
+            with random_state_kept(placement.device):
+                moving, examples = self._untrained(mover, bench, backbone, views)
+                bench.needs[key] = measure_need(moving, examples, rows, placement, hold=not self._random)
+        return bench.needs[key]
+
+    def _untrained(self, mover: Mover, bench: Workbench, backbone: str, views: int | None) -> tuple[Network, Examples]:
+        """What would be trained, and what on, to take its measure."""
+        network = Network(copy.deepcopy(bench.backbone(backbone, random=self._random)), len(bench.classes))
+        mover.release(network.backbone, bench.sample(backbone))
+        settings = {"views": views, **{name: getattr(mover, name) for name in mover.space}}
+        moving, examples, _ = self._moving(network, Spec(self.role, backbone, self.name, settings), bench)
+        return moving, examples
+
     def _key(self, mover: Mover, bench: Workbench, backbone: str, batch_size: int) -> StepKey:
         return self.name, backbone, mover.first(bench.backbones[backbone]), batch_size
 
     def _seconds_per_step(
-        self, mover: Mover, bench: Workbench, backbone: str, rows: np.ndarray, batch_size: int, views: int | None
+        self,
+        mover: Mover,
+        bench: Workbench,
+        backbone: str,
+        rows: np.ndarray,
+        batch_size: int,
+        views: int | None,
+        way: Portion,
     ) -> float:
         key = self._key(mover, bench, backbone, batch_size)
         if key not in bench.step_seconds:
-            network = Network(copy.deepcopy(bench.backbone(backbone, random=self._random)), len(bench.classes))
-            mover.release(network.backbone, bench.sample(backbone))
-            spec = Spec(self.role, backbone, self.name, {"views": views, **{name: getattr(mover, name) for name in mover.space}})
-            moving, examples, _ = self._moving(network, spec, bench)
+            moving, examples = self._untrained(mover, bench, backbone, views)
             bench.step_seconds[key] = seconds_per_step(
                 moving,
                 examples,
                 rows,
                 objective=bench.task.loss,
                 targets=bench.targets[rows],
-                placement=bench.placement,
+                placement=bench.placement_of(backbone, training=True),
                 batch_size=batch_size,
+                micro_batch=way.micro_batch,
+                checkpoint=way.checkpoint,
             )
         return bench.step_seconds[key]
 

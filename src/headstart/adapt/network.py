@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from headstart.adapt.head_kinds import HEADS, LinearHead
 from headstart.models.backbone import Backbone, Inputs
 from headstart.models.resume import Resumed
+from headstart.registry import pick
 
 
 class Network(nn.Module):
-    """Backbone and linear head; `forward` gives logits (B, K)."""
+    """Backbone and head; `forward` gives logits (B, K).
 
-    def __init__(self, backbone: Backbone, classes: int) -> None:
-        """A head of zeros for K `classes`: before training, every class is equally likely."""
+    The head reads the backbone's own features, or with `reads` those of the stages with these numbers, side by side.
+    """
+
+    head: Any
+
+    def __init__(
+        self, backbone: Backbone, classes: int, *, head: nn.Module | None = None, reads: Sequence[int] | None = None
+    ) -> None:
+        """Without `head` a linear one of zeros for K `classes`: before training, every class is equally likely."""
         super().__init__()
         self.backbone = backbone
-        self.head = nn.Linear(backbone.width, classes)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        self.reads = None if reads is None else tuple(reads)
+        self.head = head or LinearHead(backbone.width_of(self.reads), classes)
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Logits (B, K)."""
-        features_BD: Tensor = self.backbone(inputs)
+        features_BD = self.backbone(inputs) if self.reads is None else self.backbone.side_by_side(inputs, self.reads)
         logits_BK: Tensor = self.head(features_BD)
         return logits_BK
 
@@ -40,6 +51,13 @@ class Network(nn.Module):
             stages[number].append(parameter)
         return stages
 
+    def answer(self, features_ND: np.ndarray) -> np.ndarray:
+        """Logits (N × K) of features that the backbone gave before."""
+        device = next(iter(self.head.state_dict().values())).device
+        with torch.inference_mode():
+            logits_NK: np.ndarray = self.head(torch.from_numpy(features_ND).to(device)).cpu().numpy()
+        return logits_NK
+
     def set_head(self, weight_KD: np.ndarray, bias_K: np.ndarray) -> None:
         """Put a solved probe in as the head."""
         with torch.no_grad():
@@ -47,8 +65,26 @@ class Network(nn.Module):
             self.head.bias.copy_(torch.from_numpy(np.asarray(bias_K, dtype=np.float32)))
 
     def head_arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """The head as arrays: weight (K, D) and bias (K,)."""
+        """A linear head as arrays: weight (K, D) and bias (K,)."""
         return self.head.weight.detach().cpu().numpy(), self.head.bias.detach().cpu().numpy()
+
+    def describe_head(self) -> dict[str, Any]:
+        """JSON-ready: the kind of head, what it is made from, and the names of the stages it reads (None: the features)."""
+        names = None if self.reads is None else [self.backbone.stages[number].name for number in self.reads]
+        return {"kind": self.head.kind, "stages": names, **self.head.describe()}
+
+
+def remade(backbone: Backbone, described: Mapping[str, Any]) -> Network:
+    """A network whose head is as `describe_head` said, its tensors still to be loaded.
+
+    Raises KeyError where the backbone lacks a stage of that name, and TypeError where the description is not whole.
+    """
+    given = dict(described)
+    kind, names = given.pop("kind"), given.pop("stages")
+    place = {stage.name: number for number, stage in enumerate(backbone.stages)}
+    reads = None if names is None else [place[name] for name in names]
+    head = pick(HEADS, kind, what="kind of head")(**given)
+    return Network(backbone, given["classes"], head=head, reads=reads)
 
 
 class Moving(Network):
@@ -58,7 +94,7 @@ class Moving(Network):
         """Shares its weights with `network`, whose stages before `first` are frozen; see `Resumed` for the sample."""
         nn.Module.__init__(self)
         self.backbone = Resumed(network.backbone, first, sample)  # type: ignore[assignment]
-        self.head = network.head
+        self.head, self.reads = network.head, network.reads
 
 
 def freeze_below(backbone: Backbone, first: int) -> None:

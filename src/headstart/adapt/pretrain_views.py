@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from headstart.events import Listener, Progress
-from headstart.files import read_json, write_json
+from headstart.files import read_json, reserve, write_json
 from headstart.runtime import generator
 
 View = Callable[[Image.Image, int, np.random.Generator], Image.Image]
@@ -66,7 +67,8 @@ class ViewBank:
         self._folder.mkdir(parents=True, exist_ok=True)
         done = read_json(note)["done"] if note.is_file() and path.is_file() else 0
         shape = (len(self), self._size, self._size, 3)
-        views = np.memmap(path, np.uint8, "r+" if path.is_file() else "w+", shape=shape)
+        reserve(path, math.prod(shape))
+        views = np.memmap(path, np.uint8, "r+", shape=shape)
         with ThreadPoolExecutor(threads) as pool:
             for start in range(done, len(self), SHARD):
                 rows = range(start, min(start + SHARD, len(self)))

@@ -21,11 +21,17 @@ def solve_probe(bench: Workbench, features: AnyFeatures, rows: np.ndarray, folds
     `folds` are positions into `rows`; where there are none (a part of a single split), rows are folded anew. Features
     too large for memory are streamed.
     """
-    if not folds:
-        folds = inner_folds(bench.targets[rows], bench.groups[rows], k=INNER_FOLDS, seed=bench.seed)
     return cross_validated_probe(
-        features_source(features, rows), bench.targets[rows], folds=folds, classes=len(bench.classes)
+        features_source(features, rows),
+        bench.targets[rows],
+        folds=folds_or_own(bench, rows, folds),
+        classes=len(bench.classes),
     )
+
+
+def folds_or_own(bench: Workbench, rows: np.ndarray, folds: Folds) -> Folds:
+    """`folds`, or where there are none folds of these rows alone, as positions into them."""
+    return folds or inner_folds(bench.targets[rows], bench.groups[rows], k=INNER_FOLDS, seed=bench.seed)
 
 
 def features_source(features: AnyFeatures, rows: np.ndarray) -> Array | Chunks:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from headstart.adapt.conduct import seed_of
 from headstart.adapt.floor import classical_logits, majority_logits
 from headstart.adapt.ledger import Ledger
+from headstart.adapt.memory import in_plain_words
 from headstart.adapt.network import Network
 from headstart.adapt.search import Plan, failed, search, winner
 from headstart.adapt.strategies import strategy_named
 from headstart.adapt.trial import ROLES, Role, Trial
 from headstart.adapt.workbench import Folds, Workbench
 from headstart.data.modality import Modality
-from headstart.errors import HeadstartError
+from headstart.errors import HeadstartError, ModelError, OutOfMemory
 from headstart.events import Said
 from headstart.protocols import Clock, Executor
 
@@ -33,7 +35,10 @@ class Outer:
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """Predictions for an outer split's test rows: logits by role and floor, temperatures by role, and who won."""
+    """Predictions for an outer split's test rows: logits by role and floor, temperatures by role, and who won.
+
+    `refit_s` and `predict_s` are the seconds that a winner's refit and its test rows took, by role.
+    """
 
     number: int
     test: np.ndarray
@@ -43,6 +48,8 @@ class Proved:
     train_right: float
     trials: Sequence[Trial]
     network: Network | None = None
+    refit_s: Mapping[str, float] = field(default_factory=dict)
+    predict_s: Mapping[str, float] = field(default_factory=dict)
 
 
 def prove_split(
@@ -61,20 +68,49 @@ def prove_split(
     logits: dict[str, np.ndarray] = floors(outer, bench, modality)
     temperatures: dict[str, float] = {}
     winners: dict[str, Trial] = {}
+    refit_s: dict[str, float] = {}
+    predict_s: dict[str, float] = {}
     shipped, train_right = None, float("nan")
     for role in ROLES:
-        best = winner(trials, role, bench)
-        if best is None:
+        refitted = refit_best(trials, role, outer, bench)
+        if refitted is None:
             _explain_missing(trials, role, bench)
             continue
-        network = refit_winner(best, outer, bench)
+        best, network, refit_s[role] = refitted
         strategy = strategy_named(best.spec.strategy)
         winners[role], temperatures[role] = best, temperature(best)
+        began = time.monotonic()
         logits[role] = strategy.logits(network, best.spec, bench, outer.test)
+        predict_s[role] = time.monotonic() - began
         if role == "transfer":
             shipped = network
             train_right = float(bench.right(outer.rows, strategy.logits(network, best.spec, bench, outer.rows)).mean())
-    return Proved(outer.number, outer.test, logits, temperatures, winners, train_right, trials, shipped)
+    return Proved(
+        outer.number, outer.test, logits, temperatures, winners, train_right, trials, shipped, refit_s, predict_s
+    )
+
+
+def refit_best(
+    trials: Sequence[Trial], role: Role, outer: Outer, bench: Workbench
+) -> tuple[Trial, Network, float] | None:
+    """The winning trial of a role, trained on all rows of the split, and the seconds that took; where it fails, the best of the others.
+
+    None where no trial of the role finished. Raises the reason of the last failure where none can be refitted.
+    """
+    left, failure = list(trials), None
+    while (best := winner(left, role, bench)) is not None:
+        try:
+            began = time.monotonic()
+            with in_plain_words(f"{best.spec.strategy} on {best.spec.backbone}"):
+                network = refit_winner(best, outer, bench)
+            return best, network, time.monotonic() - began
+        except (FloatingPointError, ModelError, OutOfMemory) as problem:
+            bench.listener(Said(f"{best.spec.strategy} cannot be trained on all examples: {problem}", warning=True))
+            left.remove(best)
+            failure = HeadstartError(f"no {role} trial can be trained on all examples: {problem}")
+    if failure is not None and role == "transfer":
+        raise failure
+    return None
 
 
 def refit_winner(best: Trial, outer: Outer, bench: Workbench) -> Network:
@@ -100,5 +136,5 @@ def _explain_missing(trials: Sequence[Trial], role: Role, bench: Workbench) -> N
     if problem is None:
         return
     if role == "transfer":
-        raise HeadstartError(f"{problem}. Try --precision fp32, or --strategy probe.")
+        raise HeadstartError(f"{str(problem).rstrip('.')}. Try --precision fp32, or --strategy probe.")
     bench.listener(Said(f"No {role} control: {problem}", warning=True))

@@ -18,7 +18,7 @@ from headstart.adapt.strategy import Effort, Proposal
 from headstart.adapt.trial import Role, Spec, Trial
 from headstart.adapt.watch import Watch
 from headstart.adapt.workbench import Folds, Workbench
-from headstart.errors import HeadstartError, ModelError
+from headstart.errors import HeadstartError, ModelError, OutOfMemory
 from headstart.events import Said, TrialBegan, TrialEnded
 from headstart.protocols import Clock, Executor
 
@@ -257,7 +257,7 @@ class _Search:
                 seconds = max(seconds, self.plan.grace_s)
         try:
             return arm.strategy.propose(chosen, self.bench, arm.backbone, self.rows, seconds=seconds, effort=effort)
-        except ModelError as problem:
+        except (ModelError, OutOfMemory) as problem:
             # What a network does not allow is a failed trial like any other, or a run that goes on would ask again.
             spec = Spec(line.role, arm.backbone, arm.strategy.name, dict(chosen))
             trial = self._trial(spec, Outcome(0.0, None, error=str(problem)), len(self.trials))
@@ -289,12 +289,13 @@ class _Search:
 
 
 def _lines(plan: Plan) -> dict[Role, Line]:
-    first = plan.backbones[0]
+    first, *others = plan.backbones
     cheap, *deeper = sorted((STRATEGIES[name] for name in plan.strategies), key=lambda strategy: strategy.depth)
-    deeper = [cheap, *reversed(deeper)]  # where time is short, the deepest has the most to win
-    at_once = [strategy for strategy in deeper if strategy is cheap or not strategy.depth]
-    order = [*((strategy, name) for name in plan.backbones for strategy in at_once)]
-    order += [(strategy, name) for name in plan.backbones for strategy in deeper if strategy not in at_once]
+    solved = [strategy for strategy in deeper if strategy.schedule(1) is None]
+    # Where time is short, the deepest has the most to win.
+    trained = [strategy for strategy in reversed(deeper) if strategy not in solved]
+    opening = [*((cheap, name) for name in plan.backbones), *((strategy, first) for strategy in (*solved, *trained))]
+    later = [(strategy, name) for name in others for strategy in (*solved, *trained)]
 
     def arm(strategy: str, backbone: str, *, opens: bool) -> Arm:
         return Arm(strategy_named(strategy), backbone, plan.pinned.get(strategy, {}), opens)
@@ -302,7 +303,10 @@ def _lines(plan: Plan) -> dict[Role, Line]:
     lines: dict[Role, Line] = {
         "transfer": Line(
             "transfer",
-            [arm(one.name, name, opens=name == first or one in at_once) for one, name in order],
+            [
+                *(arm(strategy.name, name, opens=True) for strategy, name in opening),
+                *(arm(strategy.name, name, opens=False) for strategy, name in later),
+            ],
         )
     }
     if plan.control:

@@ -6,12 +6,16 @@ from headstart.adapt.frozen import Probe
 from headstart.adapt.gradual import SLOWEST, unfreeze_gradually
 from headstart.adapt.moved import FineTune
 from headstart.adapt.movers import BIASES, NORMS, LowRank, Stages
+from headstart.adapt.neighbours import Neighbours
+from headstart.adapt.stages import SeveralStages
 from headstart.adapt.strategy import Expected, Strategy
 
 STRATEGIES: dict[str, Strategy] = {
     strategy.name: strategy
     for strategy in (
         Probe(),
+        SeveralStages(),
+        Neighbours(),
         FineTune(
             "bias", "transfer", 1, "head solved first, then biases trained with it",
             mover=BIASES, rates=(1e-3, 3e-3, 3e-4), steps=300, by_default=False,

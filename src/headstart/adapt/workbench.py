@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from headstart.adapt.carried import CarriedExamples
+from headstart.adapt.exactness import FeatureGap, GradientGap, feature_gap, gradient_gap
 from headstart.adapt.examples import Augment, PreparedExamples, prepare_examples
 from headstart.adapt.judge import Judge
+from headstart.adapt.memory import Need
 from headstart.errors import ModelError
 from headstart.events import Listener, Said, silent
 from headstart.features.batches import Decode, to_device
@@ -21,14 +23,14 @@ from headstart.features.store import AnyFeatures, InMemory
 from headstart.files import sha256_text
 from headstart.models.backbone import Backbone, Inputs
 from headstart.models.resume import Resumed
-from headstart.runtime import Placement, child_seed, seed_everything
+from headstart.runtime import Placement, child_seed, random_state_kept, seed_everything
 from headstart.tasks import Task
 
 ONE_PASS = 2048
 """Up to so many examples the features of every stage are kept, so that ranking and adapting share one pass."""
 
 SAMPLE = 4
-"""Examples on which it is tried whether a network can be cut in two."""
+"""Examples on which it is tried whether a network can be cut in two, and how exact reduced precision is."""
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 """Pairs of (training positions, validation positions) into the rows of a search."""
@@ -67,9 +69,12 @@ class Workbench:
     _features: dict[str, AnyFeatures] = field(default_factory=dict)
     _prepared: dict[str, PreparedExamples] = field(default_factory=dict)
     _resumed: dict[tuple[str, int], Resumed | None] = field(default_factory=dict)
+    _gaps: dict[tuple[str, bool], FeatureGap | GradientGap] = field(default_factory=dict)
     _carried: dict[tuple[str, int, int], CarriedExamples] = field(default_factory=dict)
     step_seconds: dict[StepKey, float] = field(default_factory=dict)
     """Measured seconds of a training step."""
+    needs: dict[tuple[str, str, int, bool], Need] = field(default_factory=dict)
+    """Measured memory of training by strategy, backbone, the first stage that moves, and whether its frozen part runs as well."""
 
     def __getstate__(self) -> dict[str, Any]:
         """What is sent to another process: all but what was computed, which it finds in the cache, and who listens here."""
@@ -88,9 +93,42 @@ class Workbench:
         if not random:
             return self.backbones[name]
         if name not in self._twins:
-            seed_everything(child_seed(self.seed, "twin", name) % 2**32)
-            self._twins[name] = self.backbones[name].twin()
+            with random_state_kept():  # whoever asks first must not draw other numbers than those who ask later
+                seed_everything(child_seed(self.seed, "twin", name) % 2**32)
+                self._twins[name] = self.backbones[name].twin()
         return self._twins[name]
+
+    def placement_of(self, name: str, *, training: bool = False) -> Placement:
+        """Where and in which precision the backbone called `name` runs: in float32 where reduced precision, tried once on a few of
+        the examples, is not exact enough for its features, or with `training` for its gradients. The user's word stands unchecked.
+        """
+        if self.placement.low is None or self.placement.settled or len(self.items) < SAMPLE:
+            return self.placement
+        exact = replace(self.placement, low=None, settled=True)
+        for trains in (False, True) if training else (False,):
+            if (name, trains) not in self._gaps:
+                with random_state_kept(self.placement.device):
+                    check: Callable[..., FeatureGap | GradientGap] = gradient_gap if trains else feature_gap
+                    gap = check(self.backbones[name], self._few(name), self.placement)
+                self._gaps[name, trains] = gap
+                if not gap.is_exact:
+                    what = f"{'trains' if trains else 'runs'} in float32"
+                    self.listener(Said(f"{name} {what}: in {self.placement.low} its {gap}."))
+            if not self._gaps[name, trains].is_exact:
+                return exact
+        return self.placement
+
+    @property
+    def inexact(self) -> dict[str, str]:
+        """Why which backbones did not run, or train, in reduced precision."""
+        return {name: str(gap) for (name, _), gap in self._gaps.items() if not gap.is_exact}
+
+    def _few(self, name: str) -> Inputs:
+        """A few examples, from all over the data, as one batch; no others are decoded."""
+        preprocess = self.backbones[name].preprocess
+        few = [self.items[row] for row in np.linspace(0, len(self.items) - 1, SAMPLE).astype(int)]
+        batch = preprocess.collate([preprocess.prepare(self.decode(item)) for item in few])
+        return to_device(batch, self.placement.torch_device)
 
     @property
     def fingerprint(self) -> str:
@@ -105,7 +143,7 @@ class Workbench:
                 self.contents,
                 self.backbones[name],
                 decode=self.decode,
-                placement=self.placement,
+                placement=self.placement_of(name),
                 cache=self.cache,
                 listener=self.listener,
             )
@@ -123,13 +161,13 @@ class Workbench:
             every = np.arange(len(self.items))
             self._staged[name].take(every)
             return InMemory(self._staged[name].last(every))
-        backbone = self.backbone(name, random=random)
+        backbone, placement = self.backbone(name, random=random), self.placement_of(name)
         return extract(
             self.items,
             backbone,
             decode=self.decode,
-            placement=self.placement,
-            folder=self.cache / "features" / address(backbone, self.fingerprint, self.placement),
+            placement=placement,
+            folder=self.cache / "features" / address(backbone, self.fingerprint, placement),
             listener=self.listener,
         )
 
@@ -161,7 +199,7 @@ class Workbench:
         if key not in self._resumed:
             self._resumed[key] = None
             if 0 < first < len(self.backbones[name].stages):
-                network = for_inference(self.backbones[name], self.placement)
+                network = for_inference(self.backbones[name], self.placement_of(name))
                 try:
                     self._resumed[key] = Resumed(network, first, self.sample(name))
                 except ModelError as error:
@@ -176,7 +214,7 @@ class Workbench:
 
     def carried(self, name: str, first: int, views: int) -> CarriedExamples:
         """All examples as what goes into stage `first`, as they are and in so many augmented views."""
-        key, resumed = (name, first, views), self.resumed(name, first)
+        key, resumed, placement = (name, first, views), self.resumed(name, first), self.placement_of(name)
         assert resumed is not None
         if key not in self._carried:
             known = (weights_hash(self.backbones[name]), repr(self.backbones[name].preprocess.to_dict()))
@@ -185,8 +223,8 @@ class Workbench:
                 self.prepared(name),
                 self.contents,
                 resumed,
-                self.placement,
-                self.cache / "carried" / sha256_text(*known, cut, str(self.placement.low)),
+                placement,
+                self.cache / "carried" / sha256_text(*known, cut, str(placement.low)),
                 augment=self.augment,
                 views=views,
                 listener=self.listener,

@@ -10,6 +10,7 @@ from typing import Any
 
 from headstart.choose.knowledge import ERROR, names_of
 from headstart.choose.ranking import Ranking
+from headstart.files import append_line
 from headstart.runtime import data_dir
 
 HISTORY_VARIABLE = "HEADSTART_HISTORY"
@@ -66,9 +67,4 @@ def entry_of(fingerprint: str, ranking: Ranking, worth: Mapping[str, float]) -> 
 
 def remember(entry: Mapping[str, Any]) -> None:
     """Add a finished run; a run on the same data that is there already stays, and the later one counts."""
-    path = history_path()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(entry, sort_keys=True) + "\n"
-    # One write of a short line to a file opened for appending: two processes cannot mix theirs.
-    with path.open("ab") as file:
-        file.write(line.encode())
+    append_line(history_path(), json.dumps(entry, sort_keys=True))

@@ -66,8 +66,11 @@ def outlook(
     ways: Sequence[Way],
     forecaster: Forecaster | None,
     pace: Pace | None,
+    source_ND: Array | None = None,
 ) -> Outlook:
     """The outlook of a ranked candidate by its last-stage features of the sample (N × D).
+
+    `source_ND` are the features that the source's own head reads, where it is not the last stage's.
 
     `pace` is what extracting features took per example; without it the pass of a few examples has to do.
     """
@@ -79,6 +82,7 @@ def outlook(
         placement=scene.placement,
         shapes=scene.shapes,
         reference=_reference(backbone),
+        source_ND=source_ND,
         rng=generator(scene.seed, "portrait"),
     )
     pace = pace or Pace(portrait.profile.network_s, portrait.profile.network_s)

@@ -56,8 +56,11 @@ def portray(
     shapes: Mapping[str, Any],
     reference: LowRankMoments | None,
     rng: np.random.Generator,
+    source_ND: Array | None = None,
 ) -> Portrait:
     """The portrait of a backbone by the target's `items` (N) and their last-stage features (N × D).
+
+    `source_ND` are the features that the source's own head reads, where it is not the last stage's.
 
     A few of the items are decoded again, PASSED of them pass through the network; all else comes from the features.
     """
@@ -67,7 +70,7 @@ def portray(
     prepared = [backbone.preprocess.prepare(raw) for raw in decoded]
     passed = profile(backbone, prepared, placement)
     measures: dict[str, float | None] = {"batch_norm": passed.divergence}
-    called, far_N, by = _head(backbone, features_ND, measures)
+    called, far_N, by = _head(backbone, features_ND if source_ND is None else source_ND, measures)
     if reference is not None:
         far_N, by = _reference(features_ND, reference, measures, rng)
     if isinstance(backbone, TextBackbone):

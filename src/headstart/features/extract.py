@@ -42,7 +42,7 @@ def extract(
     known = Features.open(folder)
     if known is not None and len(known) == len(items):
         return known
-    writer = FeatureWriter(folder, width=_width(backbone, stages))
+    writer = FeatureWriter(folder, width=backbone.width_of(stages))
     began, done, timer = time.monotonic(), 0, Timer()
     what = f"features of {backbone.card.name}"
     listener(Progress(what, 0, len(items)))
@@ -83,18 +83,14 @@ def feature_chunks(
     """
     network, timer = for_inference(backbone, placement), timer or Timer()
     for chunk in prepared(items, decode, backbone.preprocess, threads=placement.threads):
-        features_ND = np.empty((len(chunk), _width(backbone, stages)), dtype=np.float32)
+        features_ND = np.empty((len(chunk), backbone.width_of(stages)), dtype=np.float32)
         for rows in by_cost([backbone.preprocess.cost(example) for example in chunk]):
             inputs = backbone.preprocess.collate([chunk[row] for row in rows])
             with timer, torch.inference_mode():
                 moved = to_device(inputs, placement.torch_device)
-                parts = [network(moved)] if stages is None else network.stage_features(moved, stages)
-                features_ND[rows] = torch.cat([part.float() for part in parts], 1).cpu().numpy()
+                found = network(moved) if stages is None else network.side_by_side(moved, stages)
+                features_ND[rows] = found.float().cpu().numpy()
         yield features_ND
-
-
-def _width(backbone: Backbone, stages: Sequence[int] | None) -> int:
-    return backbone.width if stages is None else sum(backbone.stages[number].width for number in stages)
 
 
 def for_inference(backbone: Network, placement: Placement) -> Network:

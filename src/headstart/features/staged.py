@@ -68,6 +68,17 @@ class Staged:
         """Features (n × D) of the last stage alone, of examples that `take` has seen."""
         return self._read(rows, -self.backbone.width)
 
+    def of(self, rows: np.ndarray, stages: Sequence[int] | None) -> np.ndarray:
+        """Features (n × D) of the kept stages with these numbers, side by side, of examples that `take` has seen; None: the last."""
+        if stages is None:
+            return self.last(rows)
+        number_D = np.repeat(self.kept, [width for _, width in self.stages])
+        return np.ascontiguousarray(self._read(rows, 0)[:, np.isin(number_D, stages)])
+
+    def missing(self, rows: np.ndarray) -> int:
+        """How many of the examples at `rows` would have to be computed."""
+        return len(np.setdiff1d(rows, self._known()))
+
     def covers(self, count: int) -> bool:
         """Whether all of the first `count` examples have been computed."""
         return len(self._known()) >= count

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from headstart.files import write_json
@@ -83,6 +84,16 @@ class Backbone(nn.Module, ABC):
 
         With `only` those of the stages with these numbers, ascending, the last stage among them: pooling takes time.
         """
+
+    def width_of(self, stages: Sequence[int] | None) -> int:
+        """The number of features of the stages with these numbers together; None: of `forward`."""
+        return self.width if stages is None else sum(self.stages[number].width for number in stages)
+
+    def side_by_side(self, inputs: Inputs, stages: Sequence[int]) -> Tensor:
+        """Pooled features (B, ΣD) of the stages with these numbers, ascending, from one pass."""
+        last = len(self.stages) - 1
+        parts = self.stage_features(inputs, stages if last in stages else (*stages, last))
+        return torch.cat([part.float() for part in parts[: len(stages)]], 1)
 
     @abstractmethod
     def describe(self) -> Mapping[str, Any]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from headstart.errors import ModelError
 from headstart.files import read_json, read_tensors, sha256_file
 from headstart.models.backbone import Backbone
 from headstart.models.card import SourceCard
-from headstart.models.source_head import find_head
+from headstart.models.source_head import SourceHead, find_head
 
 NETWORK = "backbone.net."
 """Where the backbone's weights stand in a model file."""
@@ -47,8 +50,18 @@ def load_folder(folder: Path, *, spec: str) -> Backbone:
         figures={},
         pretraining={"from": earlier.spec, "classes": classes},
     )
-    backbone.source_head = find_head(tensors, ("head",), backbone.width, classes)
+    backbone.source_head = _head(backbone, tensors, config.get("head", {}).get("stages"), classes)
     return backbone
+
+
+def _head(
+    backbone: Backbone, tensors: Mapping[str, Tensor], names: Sequence[str] | None, classes: Sequence[str]
+) -> SourceHead | None:
+    """The run's classifier, where it is linear; `names` are the stages that it reads, None: the backbone's features."""
+    place = {stage.name: number for number, stage in enumerate(backbone.stages)}
+    stages = None if names is None else tuple(place[name] for name in names if name in place)
+    head = find_head(tensors, ("head",), backbone.width_of(stages), classes)
+    return None if head is None else replace(head, stages=stages)
 
 
 def _told(folder: Path) -> str | None:

@@ -11,11 +11,15 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class SourceHead:
-    """A linear layer on the backbone's features: weight (Z × D), bias (Z), and the names of its Z classes if they are known."""
+    """A linear layer on the backbone's features: weight (Z × D), bias (Z), and the names of its Z classes if they are known.
+
+    With `stages` it reads those of the stages with these numbers, side by side, in place of the backbone's own.
+    """
 
     weight_ZD: np.ndarray
     bias_Z: np.ndarray
     labels: tuple[str, ...] = ()
+    stages: tuple[int, ...] | None = None
 
     def logits(self, features_ND: np.ndarray) -> np.ndarray:
         """Logits (N × Z)."""

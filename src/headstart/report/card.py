@@ -9,6 +9,7 @@ from typing import Any
 from headstart.report import words
 from headstart.report.cautions import cautions
 from headstart.report.command import fit_command
+from headstart.report.head_start_words import needed, sentence
 from headstart.run.result import Result
 
 PIPELINES = {"image": "image-classification", "text": "text-classification"}
@@ -123,6 +124,8 @@ def _evidence(result: Result) -> str:
     lines += ["", *(f"- {words.ROLES[role]}: {escaped(words.role_note(result, role))}" for role in roles)]
     if result.verdict:
         lines += ["", escaped(result.verdict["sentence"])]
+    if result.head_start:
+        lines += ["", escaped(" ".join(filter(None, (sentence(result), needed(result)))))]
     if result.calibration:
         before, after = result.calibration["ece_before"], result.calibration["ece_after"]
         lines += [

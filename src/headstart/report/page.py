@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 from headstart.files import write_bytes
 from headstart.report import chart, words
 from headstart.report.cautions import cautions
+from headstart.report.head_start_words import sentence
 from headstart.report.panels import PANELS
 from headstart.report.story import Story, Thumbnails
 from headstart.run.predictions import PredictionRow
@@ -65,6 +66,7 @@ def answer(result: Result) -> dict[str, Any]:
     return {
         "headline": words.headline(result),
         "word": VERDICT_WORDS[verdict["word"]] if verdict else "No verdict",
+        "worth": sentence(result) if result.head_start and result.head_start["labels"] else "",
         "chosen": words.chosen_text(result),
         **comparison(result),
     }

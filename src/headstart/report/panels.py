@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headstart.prove.metrics import METRICS
-from headstart.report import chart, confusion, words
+from headstart.report import chart, confusion, curve_chart, head_start_words, words
 from headstart.report.command import fit_command
 from headstart.report.story import Story
 
@@ -108,6 +108,33 @@ def metrics(story: Story) -> View:
         "verdict": result.verdict,
         "gap": words.gap_text(result),
         "methods": methods,
+    }
+
+
+def head_start(story: Story) -> View | None:
+    """Both learning curves and the gap between them; None without a control."""
+    found = story.result.head_start
+    if found is None:
+        return None
+    told: View = {
+        "sentence": head_start_words.sentence(story.result),
+        "needed": head_start_words.needed(story.result),
+        "missing": found["missing"],
+        "points": found["points"],
+        "frame": None,
+    }
+    if len(found["points"]) < 2:
+        return told
+    box = curve_chart.frame(found["points"])
+    sides = [{"title": words.ROLES[name], "curve": curve_chart.side(box, found["points"], name)} for name in curve_chart.SIDES]  # fmt: skip
+    return {
+        **told,
+        "frame": box,
+        "sides": sides,
+        "gap": curve_chart.gap(box, found["level"], found["points"]) if head_start_words.is_clear(found) else None,
+        "gap_label": head_start_words.gap_label(found),
+        "method": found["labels"]["method"],
+        "folds": len(found["folds"]),
     }
 
 
@@ -269,6 +296,7 @@ def _worth_telling(value: Any) -> bool:
 
 PANELS: Sequence[Panel] = (
     Panel("metrics", "Every metric, against every control", metrics),
+    Panel("head-start", "What the head start is worth", head_start),
     Panel("ranking", "Which source transfers best", ranking),
     Panel("trials", "What was tried", trials),
     Panel("confusion", "What was taken for what", matrix),

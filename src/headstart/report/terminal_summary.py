@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
 
-from headstart.report import chart, words
+from headstart.report import chart, head_start_words, words
 from headstart.report.cautions import cautions
 from headstart.run.result import Result
 
@@ -19,6 +19,8 @@ STYLES: Mapping[Tone, str] = {"plain": "", "strong": "bold", "soft": "dim", "war
 LABEL = 13
 HEIGHT = 24
 RANKED = 3
+WHY = 3
+"""Lines for the reason why the first is first, where there is room."""
 ROLE_LABELS = {
     "transfer": "transfer",
     "scratch": "from scratch",
@@ -54,9 +56,11 @@ def summary_text(result: Result, *, report: str | None = None, width: int = 80) 
 
 def _lines(result: Result, report: str | None, width: int) -> list[Line]:
     lines = [Line(line, "strong") for line in wrap(words.clean(words.headline(result)), width)]
-    for part in (_sources(result, width), _chosen(result), _test(result, width)):
-        lines += [Line(""), *part]
-    lines += _calibration(result)
+    lines += [Line(line) for line in wrap(words.clean(head_start_words.sentence(result)), width)]
+    below = [Line(""), *_chosen(result), Line(""), *_test(result, width), *_calibration(result)]
+    above = _sources(result, width)
+    room = HEIGHT - len([*lines, Line(""), *above, *below]) - 2  # something to watch out for, and the report
+    lines += [Line(""), *above, *_why(result, width, room=room), *below]
     lines += _watch(result, width, room=HEIGHT - 1 - len(lines))
     lines = [Line(cut(words.clean(line.text), width), line.tone) for line in lines]
     # A path is for copying: it is not cut, whatever its length.
@@ -73,10 +77,15 @@ def _sources(result: Result, width: int) -> list[Line]:
     more = f", best {RANKED} of {len(result.ranking)}" if len(result.ranking) > RANKED else ""
     title = labelled("Sources", f"leave-one-out accuracy on training {words.nouns(result)[1]}{more}")
     figures = [{"value": entry["score"], "low": entry["low"], "high": entry["high"]} for entry in entries]
-    lines = [Line(title, "strong"), *strip_lines([entry["backbone"] for entry in entries], figures, width)]
-    why = next((entry["why"] for entry in entries if entry.get("why")), "")
-    told = wrap(words.clean(f"Why: {why}.") if why else "", max(20, width - 4), max_lines=3, placeholder=" …")
-    return [*lines, *(Line(f"  {line}", "soft") for line in told)]
+    return [Line(title, "strong"), *strip_lines([entry["backbone"] for entry in entries], figures, width)]
+
+
+def _why(result: Result, width: int, *, room: int) -> list[Line]:
+    why = next((entry["why"] for entry in result.ranking[:RANKED] if entry.get("why")), "")
+    if not why or room < 1:
+        return []
+    told = wrap(words.clean(f"Why: {why}."), max(20, width - 4), max_lines=min(WHY, room), placeholder=" …")
+    return [Line(f"  {line}", "soft") for line in told]
 
 
 def _chosen(result: Result) -> list[Line]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from headstart.errors import RunError
+from headstart.files import append_line
 
 
 class Journal:
@@ -33,13 +33,9 @@ class Journal:
             raise RunError(f"{self.path}: not a journal ({error}). Choose another --out.") from error
 
     def append(self, kind: str, **values: Any) -> None:
-        """Add an entry and make sure that it is on disk."""
+        """Add an entry and make sure that it is on disk, the whole of it; nothing is added where that fails."""
         entry = {"kind": kind, **values}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_line(self.path, json.dumps(entry, ensure_ascii=False, allow_nan=False), sync=True)
         self.entries.append(entry)
 
     def of(self, kind: str, **where: Any) -> list[Mapping[str, Any]]:

@@ -40,6 +40,8 @@ class Result:
     - `confusion`: `{"classes", "counts": [[int]]}` for one label per example (rows true, columns predicted), else None.
     - `gap`: `{"train", "test", "difference"}`: accuracy on training and on test data.
     - `foresight`: what was expected of the shipped backbone before training, beside what was found; None without a control.
+    - `head_start`: how many labels and seconds transfer saves, `{"labels": Figure, "seconds": Figure, "level", "limit", "needed",
+      "points", "folds", "missing"}`; None without a scratch control.
     - `phases`: `[{"name", "seconds", "peak_mib"}]`; `seed`, `versions`, `options`, `machine` as used.
     """
 
@@ -60,6 +62,7 @@ class Result:
     options: Mapping[str, Any]
     machine: Mapping[str, Any]
     foresight: Mapping[str, Any] | None = None
+    head_start: Mapping[str, Any] | None = None
     schema_version: int = SCHEMA_VERSION
 
     def write(self, path: Path) -> None:

@@ -71,7 +71,7 @@ def test_each_role_is_tried_and_then_they_take_turns(tmp_path):
 
 def test_without_control_only_transfer_is_tried(tmp_path):
     trials = _search(workbench(tmp_path / "cache"), tmp_path, trials=3, control=False)
-    assert [trial.spec.strategy for trial in trials] == ["probe", "full", "partial"]
+    assert [trial.spec.strategy for trial in trials] == ["probe", "stages", "full"]
 
 
 def test_only_the_named_strategies_are_tried(tmp_path):
@@ -155,11 +155,11 @@ def test_diverged_training_is_a_failed_trial_not_a_crash(tmp_path, monkeypatch):
         return validated
 
     monkeypatch.setattr("headstart.adapt.moved.FineTune.validate", broken)
-    trials = _search(bench, tmp_path, trials=2, control=False)
+    trials = _search(bench, tmp_path, trials=2, control=False, strategies=("probe", "full"))
     assert trials[1].error is not None
     assert "diverged" in trials[1].error
     assert winner(trials, "transfer", bench) is trials[0]
-    again = _search(workbench(tmp_path / "cache"), tmp_path, trials=2, control=False)
+    again = _search(workbench(tmp_path / "cache"), tmp_path, trials=2, control=False, strategies=("probe", "full"))
     assert again[1].error == trials[1].error
 
 

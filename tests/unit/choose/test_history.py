@@ -69,7 +69,8 @@ def test_what_is_foreseen_is_kept_beside_what_is_found(tmp_path):
     model = fitted(tmp_path, control="scratch", trials=4)
     foreseen = model.result.foresight
     assert foreseen["strategy"] == model.result.chosen["strategy"]
-    assert foreseen["advice_held"] == (foreseen["advice"] == foreseen["strategy"])
+    alike = {foreseen["advice"], foreseen["strategy"]}
+    assert foreseen["advice_held"] == (len(alike) == 1 or alike <= {"probe", "stages", "knn"})
     assert foreseen["verdict"] == model.result.verdict["word"]
     assert (tmp_path / "run" / "ranking.html").is_file()
     assert np.isfinite(foreseen["difference"])

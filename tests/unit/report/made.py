@@ -19,10 +19,12 @@ from headstart.prove.answers import Answers
 from headstart.prove.calibrate import fit_temperature
 from headstart.prove.estimate import proportion
 from headstart.prove.evidence import confusion_counts
+from headstart.prove.head_start import Curve
 from headstart.prove.metrics import evaluate
 from headstart.run.predictions import PredictionRow
 from headstart.run.result import Result
 from headstart.tasks import TASKS, Task
+from headstart.worth import told_of
 
 TOO_SURE = 1.6
 """How many times too large the simulated logits are before calibration."""
@@ -82,6 +84,24 @@ def evidence(logits: Mapping[str, np.ndarray], truth: np.ndarray, task: Task, cl
         "gap": fit_gap(answers["transfer"], 0.99, 100),
         "answers": answers["transfer"],
     }
+
+
+def head_start(
+    truth: np.ndarray, task: Task, count: int, skills: Mapping[str, float], labels: int
+) -> dict[str, Any] | None:
+    """Learning curves of sides that learn alike, but one of them from a better start; None without scratch."""
+    if "scratch" not in skills:
+        return None
+    sizes = np.array([labels // 8, labels // 4, labels // 2, labels])
+    curves = {}
+    for side, seconds in (("transfer", 6.0), ("scratch", 67.0)):
+        right = [
+            task.correct(task.probabilities(simulated(truth, count, {side: part * skills[side]})[side]), truth)
+            for part in (0.55, 0.7, 0.85, 1.0)
+        ]
+        curves[side] = Curve(sizes, seconds * sizes / labels, np.stack(right, axis=1).astype(float))
+    told = told_of(curves["transfer"], curves["scratch"], groups=None, seed=0)
+    return {**told, "folds": [0], "missing": None}
 
 
 def run(
@@ -172,8 +192,15 @@ def run(
             precision="auto",
             offline=False,
         ).to_dict(),
-        machine={"platform": "Linux-6.1-x86_64", "device": "cpu", "threads": 2, "reduced_precision": "bfloat16"},
+        machine={
+            "platform": "Linux-6.1-x86_64",
+            "device": "cpu",
+            "threads": 2,
+            "reduced_precision": "bfloat16",
+            "in_full_precision": [],
+        },
         foresight=FORESIGHT,
+        head_start=head_start(truth, task, len(classes), skills, 2 * len(truth) - 7),
         **found,
     )
     audit = audit_of(name, modality, classes, len(truth))
