@@ -49,6 +49,7 @@ from headstart.adapt.trial import Spec
 from headstart.adapt.workbench import Workbench
 from headstart.data.split import inner_folds
 from headstart.solvers import logistic_path
+from headstart.tasks.solver import SETTLED_C
 
 FOLDS, SHARES, FACTORS = 3, (0.25, 0.5, 0.75), (0.3, 1.0, 2.0)
 State = dict[str, Tensor]
