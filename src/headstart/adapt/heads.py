@@ -26,10 +26,10 @@ def starting_head(bench: Workbench, features: AnyFeatures, rows: np.ndarray, fol
     return solver.soften(source, bench.targets[rows], best, outputs=bench.outputs)
 
 
-def solve_head(network: Network, backbone: str, bench: Workbench, rows: np.ndarray, *, looser: float = 1.0) -> None:
-    """Give a trained network the head that is exactly solved on its features of the training `rows`, so many times less regularised than usual.
+def solve_head(network: Network, backbone: str, bench: Workbench, rows: np.ndarray) -> None:
+    """Give a trained network the head that is exactly solved on its features of the training `rows`.
 
     A head that was trained for a few dozen steps lags behind the features that moved under it.
     """
     features_ND = predict_features(network, bench.prepared(backbone), rows, bench.placement_of(backbone, training=True))
-    network.set_head(*bench.task.solver.settle(features_ND, bench.targets[rows], outputs=bench.outputs, looser=looser))
+    network.set_head(*bench.task.solver.settle(features_ND, bench.targets[rows], outputs=bench.outputs))

@@ -22,9 +22,10 @@ SOFTER, SOFTER_RIDGE = 100, 10
 """How much more a head is regularised that training starts from than one that is used as it is. The best ridge leaves errors to learn
 from, where the best logistic regression on a few examples answers all of them: a tenth of the softening is enough.
 """
-SETTLED_C = 1.0
+SETTLED_C = 10.0
 SETTLED_PENALTY = 1.0
-"""The regularisation of a head on trained features. Not cross-validated: those features have seen the labels."""
+"""The regularisation of a head on trained features. Not cross-validated: those features have seen the labels. At C = 1 rare classes, and
+many of them, are told apart too little (benchmarks/adapt/ablation.py, long tails)."""
 UNSEEN_LOGIT = -12.0
 """The log-odds of a class that training did not show."""
 
@@ -60,8 +61,8 @@ class Solver(Protocol):
         """A more regularised head than `solved`, so that training has something left to do."""
         ...
 
-    def settle(self, features: Array | Chunks, targets: Array, *, outputs: int, looser: float = 1.0) -> Head:
-        """The head on features that were trained on these targets, so many times less regularised than usual."""
+    def settle(self, features: Array | Chunks, targets: Array, *, outputs: int) -> Head:
+        """The head on features that were trained on these targets."""
         ...
 
     def sparse(self, seen: Any, targets: Array, unseen: Any, strength: float, *, outputs: int) -> Array:
@@ -89,9 +90,9 @@ class Logistic:
         path = logistic_path(features, targets, Cs=[solved.found["C"] / SOFTER], classes=outputs)
         return path.weight_CKD[0], path.bias_CK[0]
 
-    def settle(self, features: Array | Chunks, targets: Array, *, outputs: int, looser: float = 1.0) -> Head:
-        """C = 1, or more."""
-        path = logistic_path(features, targets, Cs=[SETTLED_C * looser], classes=outputs)
+    def settle(self, features: Array | Chunks, targets: Array, *, outputs: int) -> Head:
+        """C = 10."""
+        path = logistic_path(features, targets, Cs=[SETTLED_C], classes=outputs)
         return path.weight_CKD[0], path.bias_CK[0]
 
     def sparse(self, seen: Any, targets: Array, unseen: Any, strength: float, *, outputs: int) -> Array:
@@ -135,9 +136,9 @@ class Ridge:
         """Ten times the best penalty."""
         return self._at(features, targets, SOFTER_RIDGE * solved.found["penalty"])
 
-    def settle(self, features: Array | Chunks, targets: Array, *, outputs: int, looser: float = 1.0) -> Head:
-        """The penalty at which a direction of mean spread counts half, or less."""
-        return self._at(features, targets, SETTLED_PENALTY / looser)
+    def settle(self, features: Array | Chunks, targets: Array, *, outputs: int) -> Head:
+        """The penalty at which a direction of mean spread counts half."""
+        return self._at(features, targets, SETTLED_PENALTY)
 
     def sparse(self, seen: Any, targets: Array, unseen: Any, strength: float, *, outputs: int) -> Array:
         """By scikit-learn, at the penalty `strength`."""
