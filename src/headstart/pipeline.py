@@ -164,6 +164,10 @@ def fit(
             ledger = Ledger(run.journal, run.folder / "trials", replay=replayed)
             with executing(options.workers) as executor:
                 proved, final, trials_run = adapt(material, bench, plans, ledger, run, executor)
+            if bench.saved_s >= 1:
+                run.listener(
+                    Said(f"Stored activations saved {bench.saved_s:.0f} s of passes through stages that do not move.")
+                )
         curves = learn_curves(material, bench, proved, replayed, options, run)
         with run.phase("prove"):
             found, tested = prove(material, bench, proved, curves, options, run)

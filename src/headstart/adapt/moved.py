@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.adapt.carried import VIEWS, room, views_with_room
+from headstart.adapt.carried import FEWEST_VIEWS, VIEWS, room, views_with_room
 from headstart.adapt.examples import Augment, Examples
 from headstart.adapt.finetune import Recipe, best_of, predict_logits, seconds_per_step, train
 from headstart.adapt.heads import SOLVED_UP_TO, solve_head, starting_head
@@ -34,6 +34,8 @@ REFIT = 1.25
 """What a refit takes, in trainings on one fold: it sees all examples."""
 MIN_EPOCHS = 3
 """Below this a fine-tuning trial says nothing about its settings."""
+STORING_SHARE = 1 / 3
+"""Of a trial's time that computing stored activations may take, where fewer of them would do."""
 FEWEST_EXAMPLES = 16
 """Below this there is nothing to train on."""
 
@@ -100,7 +102,7 @@ class FineTune:
         plan = self.schedule(len(rows))
         examples, epochs, folds, batch_size = len(rows), plan.epochs, plan.folds, plan.batch_size
         mover = self.mover.set(chosen)
-        views, storing_s = self._views(mover, bench, backbone, rows, epochs)
+        views, storing_s = self._views(mover, bench, backbone, rows, epochs, seconds)
         way, fits = self._portion(mover, bench, backbone, rows, batch_size, views)
         step_s = self._seconds_per_step(mover, bench, backbone, rows, batch_size, views, way) if fits else 0.0
         if seconds is not None and fits:
@@ -239,10 +241,11 @@ class FineTune:
         return rows[part_of(bench.targets[rows], spec.settings["examples"], seed=bench.seed)], []
 
     def _views(
-        self, mover: Mover, bench: Workbench, backbone: str, rows: np.ndarray, epochs: int
+        self, mover: Mover, bench: Workbench, backbone: str, rows: np.ndarray, epochs: int, seconds: float | None
     ) -> tuple[int | None, float]:
         """How many augmented views of what goes into the moving stages to keep (None: keep nothing, run the frozen part each
-        time), and the seconds that computing what is not there yet will take.
+        time), and the seconds that computing what is not there yet will take: at most a share of what there is, so that
+        fewer views, or none, leave time to train.
         """
         first = mover.first(bench.backbones[backbone])
         if self._random or bench.resumed(backbone, first) is None:
@@ -251,10 +254,15 @@ class FineTune:
         wanted = min(VIEWS, epochs) if changes else 0
         kept = bench.carried(backbone, first, wanted)
         bytes_each, seconds_each = kept.measure(rows)
-        views = views_with_room(bytes_each, len(rows), wanted, room(kept.folder.parent) / 2)
-        if views is None:
+        most = views_with_room(bytes_each, len(rows), wanted, room(kept.folder.parent) / 2)
+        if most is None:
             return None, 0.0
-        return views, seconds_each * bench.carried(backbone, first, views).missing(rows)
+        for views in sorted({most, min(most, FEWEST_VIEWS), 0}, reverse=True):
+            kept = bench.carried(backbone, first, views)
+            kept.pass_s, storing_s = seconds_each, seconds_each * kept.missing(rows)
+            if seconds is None or storing_s <= STORING_SHARE * seconds:
+                break
+        return views, storing_s
 
     def _moving(self, network: Network, spec: Spec, bench: Workbench) -> tuple[Network, Examples, Augment | None]:
         """What is trained: the network itself, or its moving stages on stored activations. Both share the weights."""

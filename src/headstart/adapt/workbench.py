@@ -246,6 +246,11 @@ class Workbench:
             )
         return self._carried[key]
 
+    @property
+    def saved_s(self) -> float:
+        """Seconds of passes through frozen stages that stored activations have saved in this process."""
+        return sum(examples.saved_s for examples in self._carried.values())
+
     def judge(self, rows: np.ndarray) -> Judge:
         """Who judges logits of `rows`."""
         return Judge(self.task, self.metric, self.targets[rows])

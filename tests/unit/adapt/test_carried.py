@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 import torch
-from tests.fakes import CPU, TinyBackbone, folds_of, stripes, workbench
+from tests.fakes import CPU, TinyBackbone, folds_of, proposed, stripes, workbench
 from tests.families import SENTENCES, TEXTS
 
 from headstart.adapt import carried
@@ -161,3 +161,24 @@ def test_training_on_what_is_kept_gives_what_training_on_examples_gives(tmp_path
         assert torch.equal(network.backbone.net[0].weight, frozen)
         assert not torch.equal(network.backbone.net[3].weight, bench.backbones["tiny"].net[3].weight)
     np.testing.assert_allclose(logits[0], logits[1], atol=1e-4)
+
+
+def test_fewer_views_are_kept_where_time_is_short(tmp_path, monkeypatch):
+    bench, rows = workbench(tmp_path / "cache", count=64), np.arange(64)
+    bench.augment = lambda inputs, rng: inputs
+    monkeypatch.setattr(CarriedExamples, "measure", lambda self, rows: (1.0, 1.0))  # a second for each pass
+    strategy = STRATEGIES["partial"]
+    bench.step_seconds["partial", "tiny", strategy.first(bench.backbones["tiny"]), 32] = 1e-3
+    views = [proposed(strategy, bench, rows, seconds=seconds)["views"] for seconds in (None, 1e4, 1100.0, 800.0)]
+    assert views == [8, 8, 4, 0]
+
+
+def test_what_reading_saves_is_counted(tmp_path):
+    bench, rows = workbench(tmp_path / "cache", count=32), np.arange(32)
+    kept = bench.carried("tiny", 2, 0)
+    assert bench.saved_s == 0
+    kept.ready(rows)
+    for _ in range(3):
+        kept.batch(rows)
+    kept.pass_s, kept.seconds = 0.5, 2.0
+    assert bench.saved_s == 3 * 32 * 0.5 - 2.0
