@@ -219,6 +219,12 @@ def _is_alike(advised: str, shipped: str) -> bool:
     return advised == shipped or all(strategy_named(name).schedule(1) is None for name in (advised, shipped))
 
 
+def _settings(trial: Trial) -> dict[str, Any]:
+    """What a trial was given and what validation found, but for its curve, which is the search's."""
+    found = trial.validated.found if trial.validated else {}
+    return {**trial.spec.settings, **{name: value for name, value in found.items() if name != "curve"}}
+
+
 def trial_of(trial: Trial, chosen: bool) -> dict[str, Any]:
     """One trial as a row."""
     return {
@@ -227,7 +233,7 @@ def trial_of(trial: Trial, chosen: bool) -> dict[str, Any]:
         "role": trial.spec.role,
         "backbone": trial.spec.backbone,
         "strategy": trial.spec.strategy,
-        "settings": {**trial.spec.settings, **(trial.validated.found if trial.validated else {})},
+        "settings": _settings(trial),
         "validation": dict(trial.values),
         "seconds": round(trial.seconds, 3),
         "chosen": chosen,
@@ -252,7 +258,7 @@ def chosen_of(bench: Workbench, ranking: Ranking, final: Final, trials: Sequence
     return {
         "backbone": spec.backbone,
         "strategy": spec.strategy,
-        "settings": {**spec.settings, **(final.trial.validated.found if final.trial.validated else {})},
+        "settings": _settings(final.trial),
         "why": why,
         "card": bench.backbones[spec.backbone].card.to_dict(),
     }

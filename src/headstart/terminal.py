@@ -84,6 +84,7 @@ class Terminal:
         self._bar: TaskID | None = None
         self._trials_told = 0
         self._first = ""
+        self._trial = ""
 
     def __enter__(self) -> Self:
         """Begin to show progress."""
@@ -104,13 +105,17 @@ class Terminal:
         if isinstance(event, events.Progress):
             self._show(event)
             return
+        if isinstance(event, events.PhaseEnded):
+            self._trial = ""
         if self._bar is not None:
             self._progress.remove_task(self._bar)
             self._bar = None
         if isinstance(event, events.TrialBegan):
-            self._bar = self._progress.add_task(under_way(event), total=None, counted="", left="")
+            self._trial = under_way(event)
+            self._bar = self._progress.add_task(self._trial, total=None, counted="", left="")
             return
         if isinstance(event, events.TrialEnded):
+            self._trial = ""
             self._trials_told += 1
             if self._trials_told == 1:
                 self._print(Text(trial_line("trial", "backbone", f"validation {event.metric}", "time"), style="dim"))
@@ -134,9 +139,10 @@ class Terminal:
             "counted": f"{event.done:.0f} of {event.total:.0f}",
             "left": "" if event.seconds_left is None else f", {clock(event.seconds_left)} left",
         }
+        what = f"{self._trial}: {event.what}" if self._trial else event.what
         if self._bar is None:
-            self._bar = self._progress.add_task(event.what, total=event.total, completed=event.done, **told)
-        self._progress.update(self._bar, description=event.what, completed=event.done, total=event.total, **told)
+            self._bar = self._progress.add_task(what, total=event.total, completed=event.done, **told)
+        self._progress.update(self._bar, description=what, completed=event.done, total=event.total, **told)
 
 
 def sentence(event: events.Event) -> Text | None:

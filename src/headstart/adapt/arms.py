@@ -88,7 +88,9 @@ class Line:
         arm.closed = arm.closed or sum(one.error is not None for one in arm.done) >= FAILURES
         self.spent_s += trial.seconds
         if "folds" in trial.spec.settings:
-            refit_s = REFIT * trial.seconds / trial.spec.settings["folds"]
+            # On a part of the examples the refit sees no more of them than the trial.
+            more = 1.0 if "examples" in trial.spec.settings else REFIT
+            refit_s = more * trial.seconds / trial.spec.settings["folds"]
             self.largest_refit_s = max(self.largest_refit_s, refit_s)
 
     def broke_off(self, spec: Spec) -> None:

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from headstart.adapt.hooks import Course, Group, Hooks, Trick, Tricks
 from headstart.adapt.judge import Judge
 from headstart.adapt.memory import parts_of
 from headstart.adapt.network import Network, hold_statistics
-from headstart.adapt.precision import spare_slow_layers
+from headstart.adapt.precision import spare_slow_layers, training_pass
 from headstart.features.batches import by_cost, to_device
 from headstart.models.backbone import Inputs
 from headstart.runtime import Placement
@@ -29,6 +29,8 @@ Objective = Callable[[Tensor, Tensor], Tensor]
 """From what the network gives, logits (B, K) or features (B, D), and targets to a mean loss."""
 Deal = Callable[[np.ndarray, int, np.random.Generator], Sequence[np.ndarray]]
 """From the targets and a number of batches to the positions in each batch of an epoch."""
+GiveUp = Callable[[int, np.ndarray], bool]
+"""From the number of an epoch, counted from 1, and its validation logits to whether training ends there."""
 
 
 def shuffled(targets: np.ndarray, batches: int, rng: np.random.Generator) -> Sequence[np.ndarray]:
@@ -72,6 +74,8 @@ class Trained:
     logits_NK: np.ndarray | None
     by_epoch: tuple[np.ndarray, ...] = ()
     """Validation logits at the start and after every epoch."""
+    given_up: bool = False
+    """Whether it ended because it was told to."""
 
 
 def train(
@@ -88,12 +92,13 @@ def train(
     validation: tuple[np.ndarray, Judge] | None = None,
     tricks: Sequence[Trick] = (),
     deal: Deal = shuffled,
+    give_up: GiveUp | None = None,
 ) -> Trained:
     """Train `network` in place on `rows` of `examples` with their `targets` (aligned with `rows`), with `tricks` around its steps.
 
     With `validation` (rows and how to judge their logits) it judges each epoch and the start, stops when a third
-    of the epochs in a row were worse than the best one, and leaves the weights of `best_of` in place; without, it
-    leaves the last ones.
+    of the epochs in a row were worse than the best one or when `give_up` says so, and leaves the weights of `best_of` in place;
+    without, it leaves the last ones.
     """
     network.to(placement.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     seen = rows if validation is None else np.concatenate([rows, validation[0]])
@@ -108,7 +113,7 @@ def train(
         best = _Best(network, recipe.epochs, validation[1]) if validation is not None else None
         if best is not None and validation is not None:
             best.offer(predict_logits(network, examples, validation[0], placement))
-        step, divergence = 0, Divergence()
+        step, divergence, given_up = 0, Divergence(), False
         for epoch in range(recipe.stop_after or recipe.epochs):
             examples.ready(rows, epoch)
             hooks.begin_epoch(epoch)
@@ -125,10 +130,13 @@ def train(
             hooks.end_epoch(epoch)
             if best is not None and validation is not None:
                 best.offer(predict_logits(network, examples, validation[0], placement))
-                if best.is_stale:
+                given_up = give_up is not None and give_up(epoch + 1, best.latest)
+                if given_up or best.is_stale:
                     break
         network.eval()
-        return best.restore() if best is not None else Trained(recipe.stop_after or recipe.epochs, None)
+        if best is None:
+            return Trained(recipe.stop_after or recipe.epochs, None)
+        return replace(best.restore(), given_up=given_up)
 
 
 def _step(
@@ -148,7 +156,7 @@ def _step(
     optimizer.zero_grad(set_to_none=True)
     losses = []
     for part, places in parts_of(inputs, len(targets), recipe.micro_batch):
-        with placement.autocast(), checkpointed(network.backbone) if recipe.checkpoint else nullcontext():
+        with training_pass(placement), checkpointed(network.backbone) if recipe.checkpoint else nullcontext():
             logits_BK = network(part)
         loss = hooks.loss(objective(logits_BK, targets[places]), logits_BK, targets[places]) * (len(logits_BK) / len(targets))
         loss.backward()  # type: ignore[no-untyped-call]
@@ -281,6 +289,11 @@ class _Best:
         else:
             worse = self._judge.prefers(self._logits[self._best], logits_NK)
             self._worse_in_a_row = self._worse_in_a_row + 1 if worse else 0
+
+    @property
+    def latest(self) -> np.ndarray:
+        """The logits of the last epoch."""
+        return self._logits[-1]
 
     @property
     def is_stale(self) -> bool:

@@ -16,7 +16,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from headstart.adapt.checkpoint import moving_parts
 from headstart.adapt.examples import Examples
 from headstart.adapt.network import Network, hold_statistics
-from headstart.adapt.precision import spare_slow_layers
+from headstart.adapt.precision import spare_slow_layers, training_pass
 from headstart.errors import OutOfMemory, is_out_of_memory
 from headstart.features.batches import TOKENS_PER_BATCH, by_cost, to_device
 from headstart.models.backbone import Inputs
@@ -205,7 +205,7 @@ class _Watch:
         leaves = (module for module in network.modules() if not any(True for _ in module.children()))
         handles += [module.register_forward_hook(watch._weigh) for module in leaves]
         try:
-            with saved_tensors_hooks(watch._keep, _as_is), placement.autocast():
+            with saved_tensors_hooks(watch._keep, _as_is), training_pass(placement):
                 network(inputs)
         finally:
             for handle in handles:

@@ -13,6 +13,7 @@ import numpy as np
 
 from headstart.adapt.carried import FEWEST_VIEWS, VIEWS, room, views_with_room
 from headstart.adapt.examples import Augment, Examples
+from headstart.adapt.falling import Falling
 from headstart.adapt.finetune import Recipe, best_of, predict_logits, seconds_per_step, train
 from headstart.adapt.heads import SOLVED_UP_TO, solve_head, starting_head
 from headstart.adapt.hooks import Hooks, Trick
@@ -25,6 +26,7 @@ from headstart.adapt.trial import Role, Spec, Validated
 from headstart.adapt.watch import Watch
 from headstart.adapt.workbench import Folds, StepKey, Workbench
 from headstart.data.numbers import quantile_bins
+from headstart.events import Progress
 from headstart.models.backbone import Backbone
 from headstart.runtime import child_seed, generator, random_state_kept, seed_everything
 
@@ -149,6 +151,8 @@ class FineTune:
         recipe = recipe_of(spec)
         seen, logits, ends, solved, steps, stored_s, began = [], [], set(), [], 0, 0.0, time.perf_counter()
         used, pruned = folds[: spec.settings["folds"]], False
+        alike = [curve for epochs, curve in watch.curves if epochs == recipe.epochs]
+        falling = Falling(recipe.epochs, bench.judge(rows[used[0][1]]), alike)
         for number, (whole, held_out) in enumerate(used):
             inner = whole[part_of(bench.targets[rows[whole]], spec.settings.get("examples"), seed=bench.seed)]
             network, _ = self._start(spec, bench, rows[inner], _without(folds, inner, held_out), seed=seed)
@@ -166,12 +170,17 @@ class FineTune:
                 augment=augment,
                 tricks=(*self.tricks, lambda course: Hooks(after_step=watch.step)),
                 validation=(rows[held_out], bench.judge(rows[held_out])),
+                give_up=falling.is_behind if number == 0 else None,
             )
+            bench.listener(Progress("folds", number + 1, len(used)))
             stored_s += examples.seconds
             seen.append(rows[held_out])
             logits.append(trained.by_epoch)
             ends.add(trained.best_epoch)
             steps += (len(trained.by_epoch) - 1) * math.ceil(len(inner) / recipe.batch_size)
+            if trained.given_up:
+                pruned = True
+                break
             if len(inner) <= SOLVED_UP_TO:
                 solve_head(network, spec.backbone, bench, rows[inner])
                 solved.append(self.logits(network, spec, bench, rows[held_out]))
@@ -187,9 +196,10 @@ class FineTune:
         together = [np.concatenate(parts) for parts in zip(*logits, strict=False)]  # to the fold that stopped first
         judge = bench.judge(held_out_rows)
         best = best_of(together, judge)
+        found = {"best_epoch": best, "curve": falling.curve}
         if len(solved) == len(seen) and ends == {best} and not judge.prefers(together[best], np.concatenate(solved)):
-            return Validated(held_out_rows, np.concatenate(solved), {"best_epoch": best, "head": "solved"}, pruned)
-        return Validated(held_out_rows, together[best], {"best_epoch": best, "head": "trained"}, pruned)
+            return Validated(held_out_rows, np.concatenate(solved), {**found, "head": "solved"}, pruned)
+        return Validated(held_out_rows, together[best], {**found, "head": "trained"}, pruned)
 
     def refit(
         self, spec: Spec, found: Mapping[str, Any], bench: Workbench, rows: np.ndarray, folds: Folds, *, seed: int

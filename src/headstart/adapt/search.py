@@ -140,7 +140,7 @@ class _Search:
         )
         own = [trial for trial in known if trial.spec.role == spec.role]
         rival = winner(own, spec.role, self.bench)
-        watch = Watch(rival=rival.validated if rival else None, tried=len(own))
+        watch = Watch(rival=rival.validated if rival else None, tried=len(own), curves=_curves(own, spec))
         if line is not None:
             line.began(spec)
         running = _Running(spec, len(known))
@@ -323,6 +323,18 @@ def _lines(plan: Plan, examples: int) -> dict[Role, Line]:
         lines["random-frozen"] = Line("random-frozen", [arm("random-frozen", first, opens=True)])
         lines["scratch"] = Line("scratch", [arm(name, first, opens=True) for name in CONTROLS if name == "scratch"])
     return lines
+
+
+def _curves(trials: Sequence[Trial], spec: Spec) -> list[tuple[int, Sequence[float]]]:
+    """How trials of the same strategy on the same backbone went on their first fold, with their numbers of epochs."""
+    alike = [
+        trial for trial in trials if (trial.spec.strategy, trial.spec.backbone) == (spec.strategy, spec.backbone)
+    ]
+    return [
+        (trial.spec.settings["epochs"], trial.validated.found["curve"])
+        for trial in alike
+        if trial.validated is not None and "curve" in trial.validated.found
+    ]
 
 
 def described(settings: Settings) -> str:

@@ -19,11 +19,14 @@ class OutOfTime(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """`ends` is a time of the monotonic clock; `rival` what the best trial so far saw, `tried` how many there were."""
+    """`ends` is a time of the monotonic clock; `rival` what the best trial so far saw, `tried` how many there were; `curves` those of
+    the same strategy and backbone, each with its number of epochs.
+    """
 
     ends: float = math.inf
     rival: Validated | None = None
     tried: int = 1
+    curves: Sequence[tuple[int, Sequence[float]]] = ()
 
     def step(self, number: int) -> None:
         """Called after every training step; raises OutOfTime."""
