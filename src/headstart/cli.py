@@ -213,7 +213,7 @@ def strategies() -> None:
     from headstart.terminal import strategies_table, write
 
     write(strategies_table(described_strategies()))
-    typer.echo("`headstart fit` searches over those marked ●; name others with --strategy.")
+    typer.echo("`headstart fit` tries those with data beside their name by itself; name others with --strategy.")
 
 
 @app.command(short_help="What is installed, and what to install for what.", epilog=examples("headstart doctor"))

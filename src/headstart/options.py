@@ -9,6 +9,7 @@ from typing import Any
 from headstart.adapt.space import pinned
 from headstart.adapt.strategies import CONTROLS as AGAINST
 from headstart.adapt.strategies import DEFAULT_STRATEGIES, STRATEGIES
+from headstart.data.modality import MODALITIES
 from headstart.data.options import TASK_NAMES, Columns
 from headstart.errors import OptionError
 from headstart.prove.metrics import METRICS
@@ -131,6 +132,10 @@ class Options:
         }
 
 
-def described_strategies() -> list[tuple[str, str, bool]]:
-    """Every strategy and control: its name, what it does, and whether a search tries it unasked."""
-    return [(one.name, one.summary, one.by_default) for one in (*STRATEGIES.values(), *AGAINST.values())]
+def described_strategies() -> list[tuple[str, str, str]]:
+    """Every strategy and control: its name, what it does, and what a search tries it for unasked, nothing where it does not."""
+    own = {name: modality.noun for modality in MODALITIES.values() for name in modality.strategies}
+    return [
+        (one.name, one.summary, "all" if one.by_default else own.get(one.name, ""))
+        for one in (*STRATEGIES.values(), *AGAINST.values())
+    ]

@@ -266,11 +266,10 @@ def evaluation_parts(found: Evaluation) -> list[RenderableType]:
     return [table, *(Text(note) for note in notes)]
 
 
-def strategies_table(strategies: Iterable[tuple[str, str, bool]]) -> Table:
-    """Ways to adapt by name, with what each does; a dot where a search tries it unasked."""
+def strategies_table(strategies: Iterable[tuple[str, str, str]]) -> Table:
+    """Ways to adapt by name, with what each does and for which data a search tries it unasked."""
     return _table(
-        ["", "strategy", "what it does"],
-        (["●" if by_default else "", name, summary] for name, summary, by_default in strategies),
+        ["strategy", "tried for", "what it does"], ([name, tried, summary] for name, summary, tried in strategies)
     )
 
 
