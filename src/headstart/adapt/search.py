@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -161,19 +161,29 @@ class _Search:
         wait([one.future for one in self.running if one.future], return_when=FIRST_COMPLETED)
         for running in [one for one in self.running if one.future and one.future.done()]:
             assert running.future is not None
-            outcome = running.future.result()
+            outcome = self._outcome(running.future)
             for event in outcome.said:
                 self.bench.listener(event)
             self.bench.step_seconds.update(outcome.step_seconds)
             if outcome.out_of_time:
                 self.running.remove(running)
-                self.lines[running.spec.role].broke_off(running.spec)
+                line = self.lines[running.spec.role]
+                line.broke_off(running.spec)
+                if not line.done:
+                    self._say_too_short(line, running.spec.strategy)
                 continue
             trial = self._trial(running.spec, outcome, running.after)
             self.ledger.record(trial)
             self._take(trial)
             self.running.remove(running)
             self._tell(trial)
+
+    def _outcome(self, future: Future[Outcome]) -> Outcome:
+        try:
+            return future.result()
+        except BrokenExecutor:
+            self.executor.cancel()
+            return Outcome(0.0, None, error="its process was ended from outside, most likely because memory ran out")
 
     def _trial(self, spec: Spec, outcome: Outcome, after: int) -> Trial:
         number, found = len(self.trials), outcome.validated
@@ -236,7 +246,7 @@ class _Search:
                 if self._asked(arm, chosen, None, effort) is None:
                     # Not for these data, whatever the time: the trial fails with the reason.
                     return Spec(line.role, arm.backbone, arm.strategy.name, dict(chosen))
-                self._say_too_short(line, arm)
+                self._say_too_short(line, arm.strategy.name)
                 continue
             return Spec(line.role, arm.backbone, arm.strategy.name, proposal.settings)
 
@@ -281,17 +291,18 @@ class _Search:
     def _time_for(self, spec: Spec) -> float:
         """When a trial that takes longer than it was predicted to is broken off: at the end of the budget.
 
-        A role that has nothing yet is let finish: its first trial was made as small as it has to be.
+        The first trial of a role, which was made as small as it has to be, may take twice what it was given.
         """
         line = self.lines.get(spec.role)
-        if self.plan.trials is not None or line is None or not line.tried:
+        if self.plan.trials is not None or line is None:
             return math.inf
-        return max(0.0, self._left(None))
+        left = self._left(None)
+        return max(0.0, left) if line.tried else 2 * max(self.plan.grace_s, left)
 
-    def _say_too_short(self, line: Line, arm: Arm) -> None:
+    def _say_too_short(self, line: Line, strategy: str) -> None:
         what = "no verdict can be given" if line.role == "scratch" else f"{line.role} is left out"
         self.bench.listener(
-            Said(f"The budget leaves no time for {arm.strategy.name}: {what}. A longer --budget would do.", warning=True)
+            Said(f"The budget leaves no time for {strategy}: {what}. A longer --budget would do.", warning=True)
         )
 
 

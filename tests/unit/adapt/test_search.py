@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import BrokenExecutor, Future
 from contextlib import nullcontext
 
 import numpy as np
@@ -272,3 +273,31 @@ def test_a_trial_that_is_recorded_when_ctrl_c_comes_counts(tmp_path):
     recorded = Journal(tmp_path / "journal.jsonl").of("trial")
     assert clock.interrupted
     assert [trial.spec.strategy for trial in trials] == [entry["strategy"] for entry in recorded] == ["probe"]
+
+
+class _Dying(Here):
+    """Every second job's process is ended by the system."""
+
+    jobs, cancelled = 0, 0
+
+    def submit(self, job, shared, *arguments, **named):
+        self.jobs += 1
+        if self.jobs % 2:
+            return super().submit(job, shared, *arguments, **named)
+        future = Future()
+        future.set_exception(BrokenExecutor("a process died"))
+        return future
+
+    def cancel(self):
+        self.cancelled += 1
+
+
+def test_a_process_that_was_ended_is_a_failed_trial_and_the_search_goes_on(tmp_path):
+    bench, executor = workbench(tmp_path / "cache"), _Dying()
+    plan = Plan(["tiny"], ("probe", "full"), False, 3)
+    trials = search(
+        bench, np.arange(48), folds_of(48), plan, ledger=_ledger(tmp_path), clock=FakeClock(), executor=executor
+    )
+    assert [trial.error is None for trial in trials] == [True, False, True]
+    assert "memory" in trials[1].error
+    assert executor.cancelled == 1
