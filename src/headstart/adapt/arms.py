@@ -128,7 +128,8 @@ class Line:
         arm = max(worth, key=lambda arm: gains[arm] / (self._seconds(arm) if per_second else 1.0))
         waiting = arm.waiting
         chosen = waiting[0] if waiting else self._asked(arm, bench, seed)
-        return arm, chosen, Effort.FURTHER if arm.tried else Effort.FIRST
+        # Whoever comes later is compared on all folds: with fewer there would be less that all were tried on.
+        return arm, chosen, Effort.FURTHER
 
     def _outlook(self, arm: Arm, metric: str, best: float) -> tuple[float, float]:
         """Mean and spread of the log error that the arm's next trial may have; without a probe around the best so far."""
