@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from headstart.adapt.network import Network
 from headstart.adapt.probe import solve_probe
-from headstart.adapt.space import Settings, Space
+from headstart.adapt.space import Settings
+from headstart.adapt.still import Still
 from headstart.adapt.strategy import NOTHING, Effort, Expected, Proposal
 from headstart.adapt.trial import Role, Spec, Validated
 from headstart.adapt.watch import Watch
 from headstart.adapt.workbench import Folds, Workbench
-from headstart.models.backbone import Backbone
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(Still):
     """Frozen features and an exact linear solver; on random weights it is a control."""
 
     name: str = "probe"
@@ -28,15 +28,6 @@ class Probe:
     summary: str = "backbone frozen, a linear head solved exactly"
     by_default: bool = True
     expected: Expected = NOTHING
-    space: Space = field(default_factory=dict)
-    portfolio: tuple[Settings, ...] = ({},)
-
-    def first(self, backbone: Backbone) -> int:
-        """Nothing moves."""
-        return len(backbone.stages)
-
-    def schedule(self, examples: int) -> None:
-        """It is solved, not trained."""
 
     def propose(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from headstart.adapt.drawn import MOST_NUMBERS, Drawn, draw
 from headstart.adapt.head_kinds import LINKS, SPARE, NeighbourHead, usual, votes
 from headstart.adapt.network import Network
 from headstart.adapt.probe import folds_or_own
-from headstart.adapt.space import Settings, Space
+from headstart.adapt.space import Settings
+from headstart.adapt.still import Still
 from headstart.adapt.strategy import LITTLE, Effort, Expected, Proposal
 from headstart.adapt.trial import Role, Spec, Validated
 from headstart.adapt.watch import Watch
@@ -20,7 +21,6 @@ from headstart.adapt.workbench import Folds, Workbench
 from headstart.errors import ModelError
 from headstart.events import Said
 from headstart.features.store import AnyFeatures
-from headstart.models.backbone import Backbone
 from headstart.solvers import directions, nearest
 
 NEIGHBOURS = (1, 3, 5, 10, 20, 50)
@@ -31,7 +31,7 @@ NO_GROUP = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbours:
+class Neighbours(Still):
     """The k nearest training examples by cosine of their centred features vote, nearer ones more (Wu et al. 2018, section 3.4).
 
     How many and how much more, the log loss on held-out examples says. Where a class has few examples, or no line parts it from the
@@ -44,17 +44,8 @@ class Neighbours:
     summary: str = "backbone frozen, the nearest training examples vote"
     by_default: bool = False
     expected: Expected = LITTLE
-    space: Space = field(default_factory=dict)
-    portfolio: tuple[Settings, ...] = ({},)
     neighbours: Sequence[int] = NEIGHBOURS
     temperatures: Sequence[float] = TEMPERATURES
-
-    def first(self, backbone: Backbone) -> int:
-        """Nothing moves."""
-        return len(backbone.stages)
-
-    def schedule(self, examples: int) -> None:
-        """There is nothing to train."""
 
     def propose(
         self,

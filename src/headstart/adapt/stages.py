@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ from headstart.adapt.frozen import Probe
 from headstart.adapt.judge import Judge
 from headstart.adapt.network import Network
 from headstart.adapt.probe import folds_or_own
-from headstart.adapt.space import Settings, Space
+from headstart.adapt.space import Settings
+from headstart.adapt.still import Still
 from headstart.adapt.strategy import LITTLE, Effort, Expected, Proposal
 from headstart.adapt.trial import Role, Spec, Validated
 from headstart.adapt.watch import Watch
@@ -21,7 +22,6 @@ from headstart.adapt.workbench import ONE_PASS, Folds, Workbench
 from headstart.errors import ModelError
 from headstart.events import Said
 from headstart.features.staged import Staged
-from headstart.models.backbone import Backbone
 from headstart.solvers import (
     DEFAULT_CS,
     Tried,
@@ -52,7 +52,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class SeveralStages:
+class SeveralStages(Still):
     """Pooled features of all kept stages, each stage of one size, and an exact linear solver on the best part of them.
 
     Candidates are each stage of the later half, that half together, and the most relevant shares of the features of all; which is
@@ -67,16 +67,7 @@ class SeveralStages:
     summary: str = "backbone frozen, a linear head on the best stage or on selected features of all (Head2Toe)"
     by_default: bool = True
     expected: Expected = LITTLE
-    space: Space = field(default_factory=dict)
-    portfolio: tuple[Settings, ...] = ({},)
     shares: Sequence[float] = SHARES
-
-    def first(self, backbone: Backbone) -> int:
-        """Nothing moves."""
-        return len(backbone.stages)
-
-    def schedule(self, examples: int) -> None:
-        """It is solved, not trained."""
 
     def propose(
         self,
