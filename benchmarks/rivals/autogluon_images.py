@@ -1,6 +1,6 @@
 """AutoGluon MultiModal on the same local weights, its presets as they come.
 
-python autogluon_images.py FOLDER WEIGHTS    FOLDER with train/CLASS and test/CLASS, WEIGHTS a timm folder
+python autogluon_images.py FOLDER WEIGHTS [SECONDS]    FOLDER with train/CLASS and test/CLASS, WEIGHTS a timm folder; SECONDS to train at most
 """
 
 import json
@@ -14,6 +14,7 @@ from autogluon.multimodal import MultiModalPredictor
 from safetensors.torch import load_file
 
 folder, weights = Path(sys.argv[1]), Path(sys.argv[2])
+seconds = int(sys.argv[3]) if len(sys.argv) > 3 else None
 configuration = json.loads((weights / "config.json").read_text())
 create = timm.create_model
 
@@ -45,6 +46,7 @@ with tempfile.TemporaryDirectory() as out:
     predictor = MultiModalPredictor(label="label", path=out, verbosity=0)
     predictor.fit(
         table("train"),
+        time_limit=seconds,
         hyperparameters={
             "model.names": ["timm_image"],
             "model.timm_image.checkpoint_name": configuration["architecture"],
