@@ -17,11 +17,13 @@ of the better rival; half an error is added on both sides, so that a set without
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from environments import Timed, headstart_fit, rival, weights_folder, words, write_json
@@ -59,50 +61,51 @@ def main() -> None:
     parser.add_argument("--rivals", nargs="*", default=["bare", "fastai", "autogluon"])
     parser.add_argument("--budget", default=BUDGET)
     parser.add_argument("--limit", type=int, default=LIMIT, help="training pictures of a set at most")
-    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    parser.add_argument("--json", type=Path, help="keep the figures here, and measure what is not there yet")
     chosen = parser.parse_args()
-    measured: dict[str, Rows] = {}
+    measured = known(chosen.json)
+    ours = ("headstart, probe", f"headstart, {chosen.budget}")
     with tempfile.TemporaryDirectory() as scratch:
         folders = {name: Path(scratch) / name for name in words(chosen.sets)}
         for name, folder in folders.items():
             thin(unpacked(chosen.data / name / f"{name}.zip", folder), chosen.limit)
-            measured[name] = own(name, folder, chosen)
-            kept(measured, chosen.json)
-        for name, folder in folders.items():
-            for called in words(chosen.rivals):
-                measured[name][called] = other(name, called, folder, chosen)
-                kept(measured, chosen.json)
-            Console(width=100).print(table(name, measured[name]))
+        for contestants in (ours, words(chosen.rivals)):
+            for name, folder in folders.items():
+                rows = measured.setdefault(name, {})
+                for called in contestants:
+                    if called not in rows:
+                        rows[called] = measure(called, folder, chosen)
+                        write_json(chosen.json, {name: jsonable(rows) for name, rows in measured.items()})
+                        accuracy = rows[called].figures["accuracy"]
+                        print(f"{name}: {called} {accuracy:.3f} in {rows[called].seconds:.0f} s", flush=True)
+    for name in folders:
+        Console(width=100).print(table(name, measured[name]))
     if {"fastai", "autogluon"} & set(words(chosen.rivals)):
-        Console(width=100).print(summary(measured, f"headstart, {chosen.budget}"))
+        Console(width=100).print(summary({name: measured[name] for name in folders}, ours[1]))
 
 
-def kept(measured: Mapping[str, Rows], path: Path | None) -> None:
-    """Write what is known so far."""
-    write_json(path, {name: {called: asdict(row) for called, row in rows.items()} for name, rows in measured.items()})
+def known(path: Path | None) -> dict[str, Rows]:
+    """What was measured before."""
+    kept = json.loads(path.read_text()) if path and path.is_file() else {}
+    return {name: {called: Timed(**row) for called, row in rows.items()} for name, rows in kept.items()}
 
 
-def own(name: str, folder: Path, chosen: argparse.Namespace) -> Rows:
-    """Headstart on one data set: the bare probe, and the whole job within its budget."""
-    given = (parts_of(folder), "--model", weights_folder(chosen.weights, chosen.model))
-    probe = ("--strategy", "probe", "--control", "none")
-    rows = {
-        "headstart, probe": headstart_fit(*given, *probe, out=folder / "probe"),
-        f"headstart, {chosen.budget}": headstart_fit(*given, "--budget", chosen.budget, out=folder / "whole"),
-    }
-    for called, row in rows.items():
-        print(f"{name}: {called} {row.figures['accuracy']:.3f} in {row.seconds:.0f} s", flush=True)
-    return rows
+def jsonable(rows: Rows) -> dict[str, Any]:
+    """Rows as JSON holds them."""
+    return {called: asdict(row) for called, row in rows.items()}
 
 
-def other(name: str, called: str, folder: Path, chosen: argparse.Namespace) -> Timed:
-    """A rival on the same files."""
-    given = [parts_of(folder), weights_folder(chosen.weights, chosen.model)]
+def measure(called: str, folder: Path, chosen: argparse.Namespace) -> Timed:
+    """A contestant on the pictures below `folder`."""
+    weights = weights_folder(chosen.weights, chosen.model)
+    given = (parts_of(folder), "--model", weights)
+    if called == "headstart, probe":
+        return headstart_fit(*given, "--strategy", "probe", "--control", "none", out=folder / "probe")
+    if called.startswith("headstart"):
+        return headstart_fit(*given, "--budget", chosen.budget, out=folder / "whole")
     limit = [str(RIVALS_SECONDS)] if called == "autogluon" else []
     script = SCRIPTS.get(called, f"{called}_images.py")
-    row = rival(called, script, *given, *limit, environments=chosen.environments)
-    print(f"{name}: {called} {row.figures['accuracy']:.3f} in {row.seconds:.0f} s", flush=True)
-    return row
+    return rival(called, script, parts_of(folder), weights, *limit, environments=chosen.environments)
 
 
 def unpacked(archive: Path, folder: Path) -> Path:

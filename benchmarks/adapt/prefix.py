@@ -1,12 +1,14 @@
 """Partial fine-tuning on stored activations beside the plain loop of tutorials: time against the ceiling, and accuracy.
 
-    python benchmarks/adapt/prefix.py --data DATA --weights WEIGHTS
+    python benchmarks/adapt/prefix.py --data DATA --weights WEIGHTS               the times, on a machine with nothing else to do
+    python benchmarks/adapt/prefix.py --data DATA --weights WEIGHTS --accuracy    the accuracies, for which that does not matter
 
-KINDS configurations of EPOCHS epochs each, on hymenoptera with a MobileNetV2, at cuts below which half, three quarters and
+Eight configurations of twenty epochs each, on hymenoptera with a MobileNetV2, at cuts below which half, three quarters and
 nine tenths of the forward pass lie, and for the head alone. The plain loop decodes, augments and passes every picture in
 every epoch; a few of its epochs are timed and the rest counted as like them. Ours runs in full, from nothing in the cache.
 The ceiling is what computing the frozen part once could save at most where everything else cost the same:
-K·E·(d + φ + 3(1−φ)) / (d + φ + 3·K·E·(1−φ)), d being what decoding costs in forward passes.
+K·E·(d + φ + 3(1−φ)) / (d + φ + 3·K·E·(1−φ)), d being what decoding costs in forward passes. Accuracies are those of
+some of the configurations trained to the end on both sides, over all test pictures of all cuts together.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--accuracy", action="store_true", help="compare accuracies as well: half an hour more")
+    parser.add_argument("--accuracy", action="store_true", help="accuracies instead of times")
     chosen = parser.parse_args()
     dataset = read(str(chosen.data / "hymenoptera" / "hymenoptera.zip"), columns=Columns())
     is_test = np.array([part == "test" for part in dataset.parts])
@@ -63,21 +65,50 @@ def main() -> None:
     placement = place()
     prepared = [backbone.preprocess.prepare(MODALITIES["image"].decode(dataset.items[row])) for row in train[:64]]
     spent = np.cumsum(profile(backbone, prepared, placement).share_S)
+    cuts = [1 + int(np.abs(spent[:-1] - wanted).argmin()) for wanted in SHARES]
+    given = (dataset, backbone, train, test, labels)
+    if chosen.accuracy:
+        accuracies(given, cuts, spent, placement)
+    else:
+        times(given, cuts, spent, placement)
+
+
+def times(given, cuts, spent, placement) -> None:
+    """A line for each cut, and one for the head alone."""
+    dataset, backbone, train, _, labels = given
     decoding, forward = costs(dataset, backbone, train, labels)
     print(f"decoding and augmenting takes {decoding / forward:.2f} forward passes of {1000 * forward:.1f} ms")
-    for wanted in SHARES:
-        first = 1 + int(np.abs(spent[:-1] - wanted).argmin())
+    for first in cuts:
         share = float(spent[first - 1])
-        ours = stored(dataset, backbone, train, test, labels, first, placement)
-        plain = Plain(dataset, backbone, train, test, labels, first)
-        each = plain.seconds_per_epoch()
-        report(f"φ = {share:.2f}, cut before {backbone.stages[first].name}", ours[0], each, share, decoding / forward)
-        if chosen.accuracy:
-            theirs = [plain.accuracy(rate) for rate in RATES[:COMPARED]]
-            print(f"  accuracy: {np.mean(ours[1][:COMPARED]):.4f}, the plain loop {np.mean(theirs):.4f}")
+        seconds, _ = stored(*given, first, placement, RATES)
+        each = Plain(*given, first).seconds_per_epoch()
+        report(f"φ = {share:.2f}, cut before {backbone.stages[first].name}", seconds, each, share, decoding / forward)
     seconds = head_only(dataset, backbone, train, labels, placement)
-    each = Plain(dataset, backbone, train, test, labels, len(backbone.stages)).seconds_per_epoch()
+    each = Plain(*given, len(backbone.stages)).seconds_per_epoch()
     report("head only", seconds, each, 1.0, decoding / forward)
+
+
+def accuracies(given, cuts, spent, placement) -> None:
+    """Stored views beside the plain loop, answer by answer."""
+    pairs = []
+    for first in cuts:
+        _, ours = stored(*given, first, placement, RATES[:COMPARED])
+        theirs = [Plain(*given, first).right(rate) for rate in RATES[:COMPARED]]
+        pairs.append((np.concatenate(ours), np.concatenate(theirs)))
+        told(f"φ = {spent[first - 1]:.2f}", *pairs[-1], tests=len(given[3]))
+    told("all together", *(np.concatenate(side) for side in zip(*pairs, strict=True)), tests=len(given[3]))
+
+
+def told(what: str, ours, theirs, *, tests: int) -> None:
+    """One line of two accuracies and the interval of their difference, over test pictures drawn anew."""
+    each = (ours.astype(float) - theirs).reshape(-1, tests).mean(0)
+    drawn = np.random.default_rng(0).integers(len(each), size=(5000, len(each)))
+    low, high = np.quantile(each[drawn].mean(1), (0.025, 0.975))
+    print(
+        f"{what}: accuracy on stored views {ours.mean():.4f}, the plain loop {theirs.mean():.4f}; "
+        f"{100 * each.mean():+.2f} points ({100 * low:+.2f} to {100 * high:+.2f})",
+        flush=True,
+    )
 
 
 def report(what: str, ours: float, each: float, share: float, decode: float) -> None:
@@ -118,13 +149,13 @@ def folds_of(labels, train) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(np.array(inner), np.array(held_out)) for inner, held_out in pairs]
 
 
-def stored(dataset, backbone, train, test, labels, first, placement) -> tuple[float, list[float]]:
-    """Seconds of all configurations on stored activations, and the test accuracy of each."""
+def stored(dataset, backbone, train, test, labels, first, placement, rates) -> tuple[float, list[np.ndarray]]:
+    """Seconds of all configurations on stored activations, and which test pictures each has right."""
     share = 1 - first / len(backbone.stages)
     strategy = FineTune("partial", "transfer", 2, "", Stages(share), RATES, steps=300)
     with tempfile.TemporaryDirectory() as folder:
         bench, seconds, found = bench_of(dataset, backbone, labels, placement, Path(folder)), 0.0, []
-        for rate in RATES:
+        for rate in rates:
             recipe = Recipe(epochs=EPOCHS, learning_rate=rate, head_learning_rate=10 * rate, batch_size=BATCH)
             settings = {**recipe.to_dict(), "folds": 1, "views": VIEWS}
             spec = Spec("transfer", backbone.card.name, "partial", settings)
@@ -132,7 +163,7 @@ def stored(dataset, backbone, train, test, labels, first, placement) -> tuple[fl
             outcome = {"best_epoch": EPOCHS, "head": "trained"}
             network = strategy.refit(spec, outcome, bench, train, folds_of(labels, train), seed=0)
             seconds += time.perf_counter() - began
-            found.append(float((strategy.logits(network, spec, bench, test).argmax(1) == labels[test]).mean()))
+            found.append(strategy.logits(network, spec, bench, test).argmax(1) == labels[test])
     return seconds, found
 
 
@@ -188,8 +219,8 @@ class Plain:
             times.append(time.perf_counter() - began)
         return float(np.median(times[1:]))
 
-    def accuracy(self, rate: float) -> float:
-        """Test accuracy after all epochs."""
+    def right(self, rate: float) -> np.ndarray:
+        """Which test pictures it has right after all epochs."""
         model, optimizer = self._start(rate)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS)
         loader = loader_of(self._dataset, self._train, self._labels, train=True)
@@ -201,7 +232,7 @@ class Plain:
         with torch.no_grad():
             for pictures, targets in loader_of(self._dataset, self._test, self._labels, train=False):
                 right += (self._logits(model, pictures).argmax(1) == targets).tolist()
-        return float(np.mean(right))
+        return np.array(right)
 
     def _start(self, rate: float):
         seed_everything(0)
