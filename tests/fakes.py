@@ -122,8 +122,14 @@ def folds_of(count: int, k: int = 4) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def proposed(
-    strategy: Strategy, bench: Workbench, rows: np.ndarray, *, seconds: float | None = None, backbone: str = "tiny"
+    strategy: Strategy,
+    bench: Workbench,
+    rows: np.ndarray,
+    *,
+    seconds: float | None = None,
+    backbone: str = "tiny",
+    effort: Effort = Effort.FIRST,
 ) -> dict[str, Any] | None:
     """Complete settings for the first of a strategy's portfolio in so much time; None where that is too little."""
-    proposal = strategy.propose(strategy.portfolio[0], bench, backbone, rows, seconds=seconds, effort=Effort.FIRST)
+    proposal = strategy.propose(strategy.portfolio[0], bench, backbone, rows, seconds=seconds, effort=effort)
     return None if proposal is None else dict(proposal.settings)

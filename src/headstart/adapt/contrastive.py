@@ -146,17 +146,21 @@ class Contrastive:
         seconds: float | None,
         effort: Effort,
     ) -> Proposal | None:
-        """The chosen rate, validated on as many folds as fit into `seconds` beside a refit."""
+        """The chosen rate, validated on as many folds as fit into `seconds` beside a refit; in the least, in fewer steps."""
         plan = self.schedule(len(rows))
         if plan is None or refusal(bench, rows):
             return None
-        training_s = plan.epochs * math.ceil(len(rows) / BATCH) * self._seconds_per_step(bench, backbone, rows)
-        folds = plan.folds
+        epoch_s = math.ceil(len(rows) / BATCH) * self._seconds_per_step(bench, backbone, rows)
+        training_s = plan.epochs * epoch_s
+        folds, steps = plan.folds, self.steps
         if seconds is not None:
             folds = min(folds, int(seconds / training_s) - 1)  # the refit takes as many steps as a fold
+            if folds < 1 and effort is Effort.LEAST and 2 * epoch_s <= seconds:
+                epochs = int(seconds / (2 * epoch_s))
+                folds, steps, training_s = 1, epochs * math.ceil(len(rows) / BATCH), epochs * epoch_s
             if folds < (plan.folds if effort is Effort.FURTHER else 1):
                 return None
-        settings = {"learning_rate": chosen["learning_rate"], "steps": self.steps, "folds": folds}
+        settings = {"learning_rate": chosen["learning_rate"], "steps": steps, "folds": folds}
         return Proposal(settings, (1 + folds) * training_s)
 
     def validate(

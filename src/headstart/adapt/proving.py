@@ -147,6 +147,8 @@ def floors(outer: Outer, bench: Workbench, modality: Modality) -> dict[str, np.n
 def _explain_missing(trials: Sequence[Trial], role: Role, bench: Workbench) -> None:
     problem = failed(trials, role)
     if problem is None:
+        if role == "transfer":
+            raise HeadstartError("nothing could be trained within the budget. Give it a longer --budget, or --strategy probe.")
         return
     if role == "transfer":
         raise HeadstartError(f"{str(problem).rstrip('.')}. Try --precision fp32, or --strategy probe.")

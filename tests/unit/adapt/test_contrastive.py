@@ -18,6 +18,7 @@ from headstart.adapt.ledger import Ledger
 from headstart.adapt.network import Network
 from headstart.adapt.search import Plan, failed, search
 from headstart.adapt.strategies import STRATEGIES
+from headstart.adapt.strategy import Effort
 from headstart.adapt.trial import Spec
 from headstart.adapt.watch import Watch
 from headstart.adapt.workbench import Workbench
@@ -149,6 +150,18 @@ def test_folds_are_as_many_as_the_time_allows(bert, tmp_path):
     found = [proposed(STRATEGY, bench, rows, seconds=times * training_s, backbone="bert") for times in (1.9, 2.1, 3.1, 99)]
     assert found[0] is None
     assert [settings["folds"] for settings in found[1:]] == [1, 2, 3]
+
+
+def test_the_least_is_fewer_steps_where_time_is_short(bert, tmp_path):
+    bench, rows = _bench(bert, tmp_path), np.arange(48)
+    bench.step_seconds["contrastive", "bert", 0, BATCH] = 1.0  # two steps are an epoch
+
+    def least(seconds):
+        return proposed(STRATEGY, bench, rows, seconds=seconds, backbone="bert", effort=Effort.LEAST)
+
+    assert least(3.9) is None
+    assert [(least(s)["folds"], least(s)["steps"]) for s in (4.1, 9.0)] == [(1, 2), (1, 4)]
+    assert least(999)["steps"] == STRATEGY.steps
 
 
 def test_a_step_is_measured_where_time_counts(bert, tmp_path):

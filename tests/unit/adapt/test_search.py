@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from headstart.adapt.search import RESERVE, Plan, search, winner
 from headstart.adapt.strategies import CONTROLS, DEFAULT_STRATEGIES, STRATEGIES, strategy_named
 from headstart.adapt.trial import Spec, Trial, Validated
 from headstart.data.modality import MODALITIES
+from headstart.errors import HeadstartError
 from headstart.events import TrialEnded
 from headstart.run.clock import BudgetClock
 from headstart.run.executors import Here
@@ -200,7 +203,10 @@ def test_trials_are_compared_on_the_examples_both_validated(tmp_path):
 @pytest.mark.parametrize(
     ("seconds", "expected"), [(30.0, ("full", 3, 15)), (18.0, ("full", 2, 12)), (12.0, ("full", 1, 11)), (3.0, None)]
 )
-def test_the_time_of_a_trial_holds_its_refit_and_leaves_some_for_the_next_strategy(seconds, expected, tmp_path):
+def test_the_time_of_a_trial_holds_its_refit_and_leaves_some_for_the_next_strategy(seconds, expected, tmp_path, monkeypatch):
+    # What trials take, and when they are broken off, must not depend on what else the machine is doing.
+    later = time.monotonic() + 1000
+    monkeypatch.setattr("headstart.adapt.conduct.time", SimpleNamespace(monotonic=lambda: later))
     bench = workbench(tmp_path, count=48)
     rows = np.arange(48)
     for strategy in ("partial", "full"):
@@ -248,6 +254,21 @@ def test_prove_split_predicts_every_role_and_both_floors(tmp_path):
     assert set(proved.logits) == {"transfer", "scratch", "random-frozen", "floor-majority", "floor-classical"}
     assert all(values.shape == (16, 2) for values in proved.logits.values())
     assert (proved.logits["transfer"].argmax(1) == truth).mean() > 0.8
+
+
+def test_a_budget_in_which_nothing_was_trained_ends_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("headstart.adapt.proving.search", lambda *given, **named: [])
+    with pytest.raises(HeadstartError, match="nothing could be trained within the budget"):
+        prove_split(
+            Outer(0, np.arange(48), np.arange(48, 64), folds_of(48)),
+            workbench(tmp_path / "cache", count=64),
+            Plan(["tiny"], ["full"], False, None),
+            ledger=_ledger(tmp_path),
+            clock=BudgetClock(1),
+            executor=Here(),
+            modality=MODALITIES["image"],
+            temperature=lambda trial: 1.0,
+        )
 
 
 @pytest.mark.parametrize("name", [*STRATEGIES, *CONTROLS])
