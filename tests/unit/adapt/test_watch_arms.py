@@ -78,7 +78,8 @@ def _trial(number, strategy, accuracy, seconds=1.0, backbone="tiny", **settings)
 
 
 def _line(*arms):
-    return Line("transfer", [Arm(strategy_named(name), backbone, {}, opens) for name, backbone, opens in arms])
+    named = [(strategy_named(name), backbone, opens) for name, backbone, opens in arms]
+    return Line("transfer", [Arm(strategy, backbone, {}, opens, strategy.space) for strategy, backbone, opens in named])
 
 
 def test_every_arm_that_opens_comes_first_then_the_largest_gain_per_second(tmp_path):
