@@ -13,9 +13,12 @@ import torch
 from tests.fakes import folds_of, workbench
 
 from headstart.adapt.ledger import Ledger
+from headstart.adapt.memory import USABLE, Line, Need
+from headstart.adapt.moved import REFIT, FineTune
 from headstart.adapt.proving import Outer, prove_split, refit_winner
 from headstart.adapt.search import RESERVE, Plan, search, winner
 from headstart.adapt.strategies import CONTROLS, DEFAULT_STRATEGIES, STRATEGIES, strategy_named
+from headstart.adapt.strategy import Effort, Schedule
 from headstart.adapt.trial import Spec, Trial, Validated
 from headstart.data.modality import MODALITIES
 from headstart.events import TrialEnded
@@ -49,9 +52,9 @@ def _ledger(folder, replay=None):
     return Ledger(Journal(folder / "journal.jsonl"), folder / "trials", replay=replay)
 
 
-def _search(bench, folder, *, trials=6, control=True, strategies=ALL, clock=None, replay=None):
+def _search(bench, folder, *, trials=6, control=True, strategies=ALL, clock=None, replay=None, pinned=None):
     rows = np.arange(len(bench.items))
-    plan = Plan(list(bench.backbones), strategies, control, trials)
+    plan = Plan(list(bench.backbones), strategies, control, trials, pinned or {})
     ledger, clock = _ledger(folder, replay), clock or FakeClock()
     return search(bench, rows, folds_of(len(rows)), plan, ledger=ledger, clock=clock, executor=Here())
 
@@ -115,6 +118,43 @@ def test_a_replay_follows_the_other_journal_exactly(tmp_path):
     assert [trial.spec for trial in first] == [trial.spec for trial in replayed]
     for one, other in zip(first, replayed, strict=True):
         np.testing.assert_array_equal(one.validated.logits, other.validated.logits)
+
+
+def test_the_estimator_chooses_the_size_of_batches_and_a_replay_repeats_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(FineTune, "schedule", lambda self, examples: Schedule(3, 16, 1))
+    named = {"control": False, "strategies": ("probe", "full"), "pinned": {"full": {"learning_rate": 1e-3}}}
+    first = _search(workbench(tmp_path / "cache", seed=1), tmp_path / "a", trials=3, **named)
+    assert [trial.spec.settings["batch_size"] for trial in first[1:]] == [16, 8]
+    other = Journal(tmp_path / "a" / "journal.jsonl")
+    replayed = _search(workbench(tmp_path / "cache2", seed=1), tmp_path / "b", trials=None, replay=other, **named)
+    for one, again in zip(first, replayed, strict=True):
+        assert one.spec == again.spec
+        np.testing.assert_array_equal(one.validated.logits, again.validated.logits)
+
+
+def test_a_pinned_size_of_batches_is_that_of_every_trial_and_of_its_seconds(tmp_path):
+    bench, rows, full = workbench(tmp_path, count=48), np.arange(48), strategy_named("full")
+    took = {8: 0.1, 16: 0.15, 64: 0.4}
+    bench.step_seconds.update({("full", "tiny", 0, size): seconds for size, seconds in took.items()})
+    for size, steps in ((8, 6), (16, 3), (64, 1)):
+        asked = full.propose({"learning_rate": 1e-3, "batch_size": size}, bench, "tiny", rows, seconds=None, effort=Effort.FIRST)
+        assert (asked.settings["batch_size"], asked.settings["epochs"]) == (size, 40)
+        assert asked.seconds == pytest.approx((3 + REFIT) * 40 * steps * took[size])
+        # As many epochs as the time allows, with steps of that size.
+        given = full.propose({"learning_rate": 1e-3, "batch_size": size}, bench, "tiny", rows, seconds=40.0, effort=Effort.FIRST)
+        assert given.settings["epochs"] == int(40.0 / (3 + REFIT) / (steps * took[size]))
+    pinned = {"full": {"batch_size": 8}}
+    trials = _search(bench, tmp_path, trials=3, control=False, strategies=("probe", "full"), pinned=pinned)
+    assert [trial.spec.settings["batch_size"] for trial in trials[1:]] == [8, 8]
+
+
+def test_where_memory_is_short_larger_batches_pass_in_parts(tmp_path, monkeypatch):
+    bench, rows, full = workbench(tmp_path, count=300), np.arange(300), strategy_named("full")
+    bench.needs["full", "tiny", 0, True] = Need(1e6, Line(0, 1e6), Line(0, 1e6), predicting=0)
+    monkeypatch.setattr("headstart.adapt.memory.free_memory", lambda device: 18e6 / USABLE)
+    for size, at_once in ((8, None), (16, None), (32, 16), (64, 16)):
+        asked = full.propose({"learning_rate": 1e-3, "batch_size": size}, bench, "tiny", rows, seconds=None, effort=Effort.FIRST)
+        assert asked.settings["micro_batch"] == at_once
 
 
 def test_refits_of_the_same_trial_are_bit_identical(tmp_path):
