@@ -159,6 +159,15 @@ def test_where_time_is_short_a_part_of_the_examples_has_to_do(tmp_path):
     assert outcome.error is None
 
 
+def test_many_examples_have_few_epochs_and_further_settings_are_tried_all_the_same(tmp_path):
+    bench, rows, full = workbench(tmp_path, count=2000), np.arange(2000), strategy_named("full")
+    bench.step_seconds[("full", "tiny", 0, 32)] = 0.01  # 63 steps an epoch
+    assert full.schedule(2000).epochs == 5
+    for seconds, epochs in ((100.0, 5), (0.63 * 2.25 * 4.5, None)):
+        asked = full.propose(full.portfolio[1], bench, "tiny", rows, seconds=seconds, effort=Effort.FURTHER)
+        assert (asked.settings["epochs"] if asked else None) == epochs
+
+
 def test_parts_hold_every_class_and_lie_within_each_other():
     targets = np.array([0] * 80 + [1] * 15 + [2] * 5)
     smaller, larger = part_of(targets, 20, seed=0), part_of(targets, 40, seed=0)
