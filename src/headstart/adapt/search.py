@@ -13,6 +13,7 @@ import numpy as np
 from headstart.adapt.arms import Arm, Line, lines_of
 from headstart.adapt.conduct import Outcome, conduct, seed_of
 from headstart.adapt.deaths import LEFT_OUT
+from headstart.adapt.falling import curves_like
 from headstart.adapt.ledger import Ledger
 from headstart.adapt.space import BATCH_SIZE, Settings
 from headstart.adapt.strategies import strategy_named
@@ -69,6 +70,8 @@ class _Running:
 
     spec: Spec
     after: int
+    seconds_left: float
+    watch: Watch
     future: Future[Outcome] | None = None
 
 
@@ -155,25 +158,29 @@ class _Search:
         )
         own = [trial for trial in known if trial.spec.role == spec.role]
         rival = winner(own, spec.role, self.bench)
-        watch = Watch(rival=rival.validated if rival else None, tried=len(own), curves=_curves(own, spec))
+        watch = Watch(rival=rival.validated if rival else None, tried=len(own), curves=curves_like(spec, own))
         if line is not None:
             line.began(spec)
-        running = _Running(spec, len(known))
+        running = _Running(spec, len(known), seconds_left, watch)
         self.running.append(running)
+        self._submit(running)
+
+    def _submit(self, running: _Running) -> None:
         running.future = self.executor.submit(
             conduct,
             self.bench,
-            spec,
+            running.spec,
             self.rows,
             self.folds,
-            seed=seed_of(self.bench, spec, self.fold),
-            seconds_left=seconds_left,
-            watch=watch,
+            seed=seed_of(self.bench, running.spec, self.fold),
+            seconds_left=running.seconds_left,
+            watch=running.watch,
         )
 
     def _collect(self) -> None:
         """Wait for a trial to end, and record it."""
         wait([one.future for one in self.running if one.future], return_when=FIRST_COMPLETED)
+        self._part_broken()
         for running in [one for one in self.running if one.future and one.future.done()]:
             assert running.future is not None
             outcome = self._outcome(running.future)
@@ -193,6 +200,19 @@ class _Search:
             self._take(trial)
             self.running.remove(running)
             self._tell(trial)
+
+    def _part_broken(self) -> None:
+        """Where one process ended, all that run end with it: each of their trials has another go by itself, to find out whose it was."""
+        ended = [one for one in self.running if one.future and one.future.done()]
+        if len(self.running) == 1 or not any(isinstance(one.future.exception(), BrokenExecutor) for one in ended if one.future):
+            return
+        wait([one.future for one in self.running if one.future])
+        for running in self.running:
+            if running.future and isinstance(running.future.exception(), BrokenExecutor):
+                self.executor.cancel()
+                running.seconds_left = min(running.seconds_left, self._time_for(running.spec))
+                self._submit(running)
+                wait([running.future])
 
     def _outcome(self, future: Future[Outcome]) -> Outcome:
         try:
@@ -328,18 +348,6 @@ class _Search:
         self.bench.listener(
             Said(f"The budget leaves no time for {strategy}: {what}. A longer --budget would do.", warning=True)
         )
-
-
-def _curves(trials: Sequence[Trial], spec: Spec) -> list[tuple[int, Sequence[float]]]:
-    """How trials of the same strategy on the same backbone went on their first fold, with their numbers of epochs."""
-    alike = [
-        trial for trial in trials if (trial.spec.strategy, trial.spec.backbone) == (spec.strategy, spec.backbone)
-    ]
-    return [
-        (trial.spec.settings["epochs"], trial.validated.found["curve"])
-        for trial in alike
-        if trial.validated is not None and "curve" in trial.validated.found
-    ]
 
 
 def described(settings: Settings) -> str:

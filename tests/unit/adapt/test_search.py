@@ -336,6 +336,39 @@ class _Dying(Here):
         self.cancelled += 1
 
 
+class _DyingTogether(Here):
+    """Two jobs at a time; in those of one strategy its process is ended, and with it what runs beside it."""
+
+    workers = 2
+
+    def __init__(self, strategy):
+        self.strategy, self.waiting, self.jobs = strategy, [], []
+
+    def submit(self, job, shared, spec, *arguments, **named):
+        self.jobs.append(spec.strategy)
+        future = Future()
+        self.waiting.append((future, spec, lambda: job(shared, spec, *arguments, **named)))
+        if len(self.waiting) == 2 or self.jobs.count(spec.strategy) == 2:  # the second time it comes alone
+            self._run()
+        return future
+
+    def _run(self):
+        breaks = any(spec.strategy == self.strategy for _, spec, _ in self.waiting)
+        for future, _, job in self.waiting:
+            future.set_exception(BrokenExecutor("a process died")) if breaks else future.set_result(job())
+        self.waiting.clear()
+
+
+def test_a_trial_beside_one_whose_process_was_ended_is_not_lost(tmp_path):
+    bench, executor = workbench(tmp_path / "cache"), _DyingTogether("stages")
+    plan = Plan(["tiny"], ("probe", "stages"), False, 2)
+    trials = search(
+        bench, np.arange(48), folds_of(48), plan, ledger=_ledger(tmp_path), clock=FakeClock(), executor=executor
+    )
+    assert executor.jobs == ["probe", "stages", "probe", "stages"]
+    assert {trial.spec.strategy: trial.error is None for trial in trials} == {"probe": True, "stages": False}
+
+
 def test_a_process_that_was_ended_is_a_failed_trial_and_the_search_goes_on(tmp_path):
     bench, executor = workbench(tmp_path / "cache"), _Dying()
     plan = Plan(["tiny"], ("probe", "full"), False, 3)
