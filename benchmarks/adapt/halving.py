@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--set", default="cifar10")
-    parser.add_argument("--each", type=int, default=300, help="training examples of each class")
+    parser.add_argument("--each", type=int, default=200, help="training examples of each class")
     chosen = parser.parse_args()
     chosen.work.mkdir(parents=True, exist_ok=True)
     ablation.PICTURES[chosen.set] = chosen.each
