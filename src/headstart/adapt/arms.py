@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,8 +10,8 @@ import numpy as np
 from headstart.adapt.allocate import NOT_WORTH, expected_gain, log_error, outlook
 from headstart.adapt.ask import Seen, ask
 from headstart.adapt.moved import REFIT
-from headstart.adapt.space import Settings, Space
-from headstart.adapt.strategies import strategy_named
+from headstart.adapt.space import Settings, Space, searched
+from headstart.adapt.strategies import CONTROLS, STRATEGIES, strategy_named
 from headstart.adapt.strategy import Effort, Strategy
 from headstart.adapt.trial import Role, Spec, Trial
 from headstart.adapt.workbench import Workbench
@@ -30,6 +31,8 @@ class Arm:
     pinned: Settings
     opens: bool
     """Whether a search tries it whatever the others gave; else only where it promises more than they do."""
+    space: Space
+    """What of the strategy's settings is searched on so many examples."""
     done: list[Trial] = field(default_factory=list)
     running: list[Spec] = field(default_factory=list)
     closed: bool = False
@@ -53,7 +56,7 @@ class Arm:
     @property
     def is_open(self) -> bool:
         """Whether there is anything left to try."""
-        return not self.closed and (bool(self.waiting) or bool(set(self.strategy.space) - set(self.pinned)))
+        return not self.closed and (bool(self.waiting) or bool(set(self.space) - set(self.pinned)))
 
 
 @dataclass(slots=True)
@@ -104,7 +107,7 @@ class Line:
             if (arm.strategy.name, arm.backbone) == (spec.strategy, spec.backbone):
                 return arm
         # A journal may hold what this command would not try by itself.
-        arm = Arm(strategy_named(spec.strategy), spec.backbone, {}, opens=False, closed=True)
+        arm = Arm(strategy_named(spec.strategy), spec.backbone, {}, opens=False, space={}, closed=True)
         self.arms.append(arm)
         return arm
 
@@ -154,7 +157,7 @@ class Line:
         ended = [trial for other in own for trial in other.done if bench.metric in trial.values]
         judged = [(name, 1 if METRICS[name].higher_is_better else -1) for name in (bench.metric, bench.task.judged[0])]
         ended.sort(key=lambda trial: (*(sign * trial.values[name] for name, sign in judged), trial.number))
-        space = arm.strategy.space
+        space = arm.space
         seen = [Seen(trial.spec.backbone, _of(space, trial.spec), place) for place, trial in enumerate(ended)]
         seen += [Seen(spec.backbone, _of(space, spec), None) for other in own for spec in other.running]
         number = sum(other.tried for other in own)
@@ -189,3 +192,36 @@ def errors_of(arm: Arm, metric: str) -> list[float]:
         for trial in arm.done
         if trial.validated is not None and metric in trial.values
     ]
+
+
+def lines_of(
+    backbones: Sequence[str],
+    strategies: Sequence[str],
+    pinned: Mapping[str, Settings],
+    *,
+    control: bool,
+    examples: int,
+) -> dict[Role, Line]:
+    """What a search may try, by role, each in the order in which it is opened; `backbones` best ranked first."""
+    first, *others = backbones
+    named = [STRATEGIES[name] for name in strategies]
+    # One that trains on few examples, but not on so many, is tried only where it was all that was asked for.
+    fitting = [one for one in named if one.schedule(1) is None or one.schedule(examples) is not None] or named
+    cheap, *deeper = sorted(fitting, key=lambda strategy: strategy.depth)
+    solved = [strategy for strategy in deeper if strategy.schedule(1) is None]
+    # Where time is short, the deepest has the most to win.
+    trained = [strategy for strategy in reversed(deeper) if strategy not in solved]
+    opening = [*((cheap, name) for name in backbones), *((strategy, first) for strategy in (*solved, *trained))]
+    later = [(strategy, name) for name in others for strategy in (*solved, *trained)]
+
+    def arm(strategy: Strategy, backbone: str, *, opens: bool) -> Arm:
+        usual = strategy.schedule(examples)
+        space = searched(strategy.space, examples=examples, usual=usual.batch_size) if usual else strategy.space
+        return Arm(strategy, backbone, pinned.get(strategy.name, {}), opens, space)
+
+    transfer = [arm(*one, opens=True) for one in opening] + [arm(*one, opens=False) for one in later]
+    lines: dict[Role, Line] = {"transfer": Line("transfer", transfer)}
+    if control:
+        lines["random-frozen"] = Line("random-frozen", [arm(CONTROLS["random-frozen"], first, opens=True)])
+        lines["scratch"] = Line("scratch", [arm(CONTROLS["scratch"], first, opens=True)])
+    return lines

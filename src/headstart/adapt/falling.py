@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from headstart.adapt.judge import Judge
+from headstart.adapt.trial import Spec, Trial
 
 QUARTERS = (1 / 4, 1 / 2, 3 / 4)
 """Shares of the epochs at which curves are compared."""
@@ -38,3 +39,15 @@ class Falling:
         place = len(self.curve) - 1
         known = [other[place] for other in self.others if len(other) > place]
         return len(known) >= FEWEST and self.curve[-1] > float(np.median(known))
+
+
+def curves_like(spec: Spec, trials: Sequence[Trial]) -> list[tuple[int, Sequence[float]]]:
+    """How trials of the same strategy on the same backbone went on their first fold, with their numbers of epochs."""
+    alike = [
+        trial for trial in trials if (trial.spec.strategy, trial.spec.backbone) == (spec.strategy, spec.backbone)
+    ]
+    return [
+        (trial.spec.settings["epochs"], trial.validated.found["curve"])
+        for trial in alike
+        if trial.validated is not None and "curve" in trial.validated.found
+    ]

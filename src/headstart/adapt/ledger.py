@@ -1,8 +1,8 @@
-"""Finished trials in the journal, with what their validation saw beside it."""
+"""Trials in the journal: which began, which finished, and what their validation saw beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from headstart.adapt.deaths import DEATHS, Kills, count_kills
 from headstart.adapt.trial import Spec, Trial, Validated
 from headstart.files import replacing
 
@@ -27,14 +28,27 @@ class Entries(Protocol):
 
 
 class Ledger:
-    """Trials of a run: recorded as they finish, looked up when the same command goes on.
+    """Trials of a run: noted as they begin, recorded as they finish, looked up when the same command goes on.
 
-    `replay` holds the entries of another run: its sequence of specs is then followed and nothing is planned anew.
+    `replay` holds the entries of another run: its sequence of specs is then followed and nothing is planned anew. `kills` counts
+    the processes that the kernel ended for lack of memory.
     """
 
-    def __init__(self, journal: Entries, folder: Path, *, replay: Entries | None = None) -> None:
-        """Keep validation logits in `folder`."""
-        self._journal, self._folder, self._replay = journal, folder, replay
+    def __init__(
+        self,
+        journal: Entries,
+        folder: Path,
+        *,
+        replay: Entries | None = None,
+        kills: Callable[[], Kills] = count_kills,
+    ) -> None:
+        """Keep validation logits in `folder`; note which trials the process before this one did not survive."""
+        self._journal, self._folder, self._replay, self._kills = journal, folder, replay, kills
+        latest = {(entry["fold"], entry["key"]): entry for entry in journal.of("began")}
+        for where, entry in latest.items():
+            if self._is_open(*where):
+                short = kills().more_than(Kills.from_dict(entry["kills"]))
+                journal.append("died", fold=entry["fold"], key=entry["key"], gist=entry["gist"], short_of_memory=short)
 
     @property
     def replays(self) -> bool:
@@ -60,6 +74,24 @@ class Ledger:
             validated = Validated(seen["rows"], seen["logits"], entry["found"], entry.get("pruned", False))
         told = (entry["values"], validated, entry["error"], entry.get("after"))
         return Trial(entry["number"], fold, spec, entry["seconds"], *told)
+
+    def begin(self, spec: Spec, fold: int) -> None:
+        """Note that the trial begins: should the process end before it does, the next one will know in which."""
+        self._journal.append("began", fold=fold, key=spec.key(fold), gist=spec.gist(fold), kills=self._kills().to_dict())
+
+    def leave(self, spec: Spec, fold: int) -> None:
+        """Note that the trial was broken off in good order."""
+        if self._is_open(fold, spec.key(fold)):
+            self._journal.append("left", fold=fold, key=spec.key(fold))
+
+    def is_deadly(self, spec: Spec, fold: int) -> bool:
+        """Whether the process was ended for lack of memory in DEATHS trials of this gist."""
+        return len(self._journal.of("died", fold=fold, gist=spec.gist(fold), short_of_memory=True)) >= DEATHS
+
+    def _is_open(self, fold: int, key: str) -> bool:
+        """Whether a trial began more often than it was left or died, and never finished."""
+        began, trial, left, died = (len(self._journal.of(kind, fold=fold, key=key)) for kind in ("began", "trial", "left", "died"))
+        return not trial and began > left + died
 
     def known_before(self, spec: Spec, fold: int) -> int | None:
         """How many trials were known when this one, which is in the journal that is followed, began."""

@@ -20,7 +20,7 @@ from headstart.adapt.hooks import Hooks, Trick
 from headstart.adapt.memory import LEARNS_FROM, USABLE, Need, Portion, free_for, measure_need, portion, require
 from headstart.adapt.movers import Mover
 from headstart.adapt.network import Moving, Network
-from headstart.adapt.space import Between, Settings, Space
+from headstart.adapt.space import BATCH_SIZE, Between, Choice, Settings, Space
 from headstart.adapt.strategy import LITTLE, Effort, Expected, Proposal, Schedule
 from headstart.adapt.trial import Role, Spec, Validated
 from headstart.adapt.watch import Watch
@@ -40,6 +40,8 @@ STORING_SHARE = 1 / 3
 """Of a trial's time that computing stored activations may take, where fewer of them would do."""
 FEWEST_EXAMPLES = 16
 """Below this there is nothing to train on."""
+BATCH_SIZES = (8, 16, 32, 64)
+"""What may be searched in place of the usual 16 or 32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,13 @@ class FineTune:
 
     @property
     def space(self) -> Space:
-        """Rates, decay, and what the mover adds."""
-        low, high = min(self.rates) / 3, 3 * max(self.rates)
-        return {"learning_rate": Between(low, high), "weight_decay": Between(1e-4, 0.3), **self.mover.space}
+        """Rates, decay, the size of batches, and what the mover adds."""
+        return {
+            "learning_rate": Between(min(self.rates) / 3, 3 * max(self.rates)),
+            "weight_decay": Between(1e-4, 0.3),
+            BATCH_SIZE: Choice(BATCH_SIZES),
+            **self.mover.space,
+        }
 
     @property
     def portfolio(self) -> tuple[Settings, ...]:
@@ -100,9 +106,13 @@ class FineTune:
         seconds: float | None,
         effort: Effort,
     ) -> Proposal | None:
-        """The chosen settings with as many epochs and validation folds as fit into `seconds` together with a refit."""
+        """The chosen settings with as many epochs and validation folds as fit into `seconds` together with a refit.
+
+        Whatever the size of batches, there are as many epochs: each example is seen as often, and curves can be compared.
+        """
         plan = self.schedule(len(rows))
-        examples, epochs, folds, batch_size = len(rows), plan.epochs, plan.folds, plan.batch_size
+        examples, epochs, folds = len(rows), plan.epochs, plan.folds
+        batch_size = chosen.get(BATCH_SIZE, plan.batch_size)
         mover = self.mover.set(chosen)
         views, storing_s = self._views(mover, bench, backbone, rows, epochs, seconds)
         way, fits = self._portion(mover, bench, backbone, rows, batch_size, views)
@@ -117,8 +127,9 @@ class FineTune:
                 steps = int((seconds - storing_s) / (step_s * (folds + REFIT)) / MIN_EPOCHS)
                 examples, epochs = min(examples, steps * batch_size), MIN_EPOCHS
             # Another learning rate over a shorter schedule would tell nothing about the rate, and validated on fewer
-            # folds it would leave fewer examples on which all trials can be compared.
-            if epochs < (ENOUGH_EPOCHS if effort is Effort.FURTHER else MIN_EPOCHS) or examples < FEWEST_EXAMPLES:
+            # folds it would leave fewer examples on which all trials can be compared. Many examples have few epochs at best.
+            least = min(ENOUGH_EPOCHS, plan.epochs) if effort is Effort.FURTHER else MIN_EPOCHS
+            if epochs < least or examples < FEWEST_EXAMPLES:
                 return None
         rate = chosen["learning_rate"]
         recipe = Recipe(

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from headstart.adapt.arms import Arm, Line
+from headstart.adapt.arms import Arm, Line, lines_of
 from headstart.adapt.conduct import Outcome, conduct, seed_of
+from headstart.adapt.deaths import LEFT_OUT
+from headstart.adapt.falling import curves_like
 from headstart.adapt.ledger import Ledger
-from headstart.adapt.space import Settings
-from headstart.adapt.strategies import CONTROLS, STRATEGIES, strategy_named
+from headstart.adapt.space import BATCH_SIZE, Settings
+from headstart.adapt.strategies import strategy_named
 from headstart.adapt.strategy import Effort, Proposal
 from headstart.adapt.trial import Role, Spec, Trial
 from headstart.adapt.watch import Watch
@@ -67,6 +70,8 @@ class _Running:
 
     spec: Spec
     after: int
+    seconds_left: float
+    watch: Watch
     future: Future[Outcome] | None = None
 
 
@@ -89,7 +94,16 @@ class _Search:
 
     def run(self) -> list[Trial]:
         """Follow what is planned, then try what promises most, as many at a time as the executor runs."""
-        self.lines = _lines(self.plan, len(self.rows))
+        try:
+            return self._run()
+        finally:
+            # On a full disk this can not be noted; the process dies in good order all the same, and nobody counts that.
+            with suppress(OSError):
+                self._leave_all()
+
+    def _run(self) -> list[Trial]:
+        plan = self.plan
+        self.lines = lines_of(plan.backbones, plan.strategies, plan.pinned, control=plan.control, examples=len(self.rows))
         self.seconds_in_all = (1 - RESERVE) * self.clock.seconds_left()
         for spec in self.ledger.planned(self.fold):
             known = self.ledger.finished(spec, self.fold)
@@ -126,8 +140,12 @@ class _Search:
         return None if self.plan.trials is not None and started >= self.plan.trials else self._next()
 
     def _begin(self, spec: Spec, seconds_left: float, after: int | None = None) -> None:
+        if self.ledger.is_deadly(spec, self.fold):
+            self._fail(spec, LEFT_OUT)
+            return
         known = self.trials[:after]
         line, best = self.lines.get(spec.role), winner(known, "transfer", self.bench)
+        self.ledger.begin(spec, self.fold)
         self.bench.listener(
             TrialBegan(
                 spec.strategy,
@@ -140,25 +158,29 @@ class _Search:
         )
         own = [trial for trial in known if trial.spec.role == spec.role]
         rival = winner(own, spec.role, self.bench)
-        watch = Watch(rival=rival.validated if rival else None, tried=len(own), curves=_curves(own, spec))
+        watch = Watch(rival=rival.validated if rival else None, tried=len(own), curves=curves_like(spec, own))
         if line is not None:
             line.began(spec)
-        running = _Running(spec, len(known))
+        running = _Running(spec, len(known), seconds_left, watch)
         self.running.append(running)
+        self._submit(running)
+
+    def _submit(self, running: _Running) -> None:
         running.future = self.executor.submit(
             conduct,
             self.bench,
-            spec,
+            running.spec,
             self.rows,
             self.folds,
-            seed=seed_of(self.bench, spec, self.fold),
-            seconds_left=seconds_left,
-            watch=watch,
+            seed=seed_of(self.bench, running.spec, self.fold),
+            seconds_left=running.seconds_left,
+            watch=running.watch,
         )
 
     def _collect(self) -> None:
         """Wait for a trial to end, and record it."""
         wait([one.future for one in self.running if one.future], return_when=FIRST_COMPLETED)
+        self._part_broken()
         for running in [one for one in self.running if one.future and one.future.done()]:
             assert running.future is not None
             outcome = self._outcome(running.future)
@@ -167,6 +189,7 @@ class _Search:
             self.bench.step_seconds.update(outcome.step_seconds)
             if outcome.out_of_time:
                 self.running.remove(running)
+                self.ledger.leave(running.spec, self.fold)
                 line = self.lines[running.spec.role]
                 line.broke_off(running.spec)
                 if not line.done:
@@ -177,6 +200,19 @@ class _Search:
             self._take(trial)
             self.running.remove(running)
             self._tell(trial)
+
+    def _part_broken(self) -> None:
+        """Where one process ended, all that run end with it: each of their trials has another go by itself, to find out whose it was."""
+        ended = [one for one in self.running if one.future and one.future.done()]
+        if len(self.running) == 1 or not any(isinstance(one.future.exception(), BrokenExecutor) for one in ended if one.future):
+            return
+        wait([one.future for one in self.running if one.future])
+        for running in self.running:
+            if running.future and isinstance(running.future.exception(), BrokenExecutor):
+                self.executor.cancel()
+                running.seconds_left = min(running.seconds_left, self._time_for(running.spec))
+                self._submit(running)
+                wait([running.future])
 
     def _outcome(self, future: Future[Outcome]) -> Outcome:
         try:
@@ -223,7 +259,19 @@ class _Search:
                 self.lines[spec.role].broke_off(spec)
             elif finished.spec not in [trial.spec for trial in self.trials]:
                 self._take(finished)
+        self._leave_all()
+
+    def _leave_all(self) -> None:
+        for one in self.running:
+            self.ledger.leave(one.spec, self.fold)
         self.running.clear()
+
+    def _fail(self, spec: Spec, problem: str) -> None:
+        """Record a trial that failed before it began, or a run that goes on would ask again."""
+        trial = self._trial(spec, Outcome(0.0, None, error=problem), len(self.trials))
+        self.ledger.record(trial)
+        self._take(trial)
+        self._tell(trial)
 
     def _next(self) -> Spec | None:
         """The next spec: every role once, then the role that has used least; None when nothing more fits."""
@@ -272,12 +320,8 @@ class _Search:
         try:
             return self._asked(arm, chosen, seconds, effort)
         except (ModelError, OutOfMemory) as problem:
-            # What a network does not allow is a failed trial like any other, or a run that goes on would ask again.
-            spec = Spec(line.role, arm.backbone, arm.strategy.name, dict(chosen))
-            trial = self._trial(spec, Outcome(0.0, None, error=str(problem)), len(self.trials))
-            self.ledger.record(trial)
-            self._take(trial)
-            self._tell(trial)
+            # What a network does not allow is a failed trial like any other.
+            self._fail(Spec(line.role, arm.backbone, arm.strategy.name, dict(chosen)), str(problem))
             return None
 
     def _asked(self, arm: Arm, chosen: Settings, seconds: float | None, effort: Effort) -> Proposal | None:
@@ -306,51 +350,10 @@ class _Search:
         )
 
 
-def _lines(plan: Plan, examples: int) -> dict[Role, Line]:
-    first, *others = plan.backbones
-    named = [STRATEGIES[name] for name in plan.strategies]
-    # One that trains on few examples, but not on so many, is tried only where it was all that was asked for.
-    fitting = [one for one in named if one.schedule(1) is None or one.schedule(examples) is not None] or named
-    cheap, *deeper = sorted(fitting, key=lambda strategy: strategy.depth)
-    solved = [strategy for strategy in deeper if strategy.schedule(1) is None]
-    # Where time is short, the deepest has the most to win.
-    trained = [strategy for strategy in reversed(deeper) if strategy not in solved]
-    opening = [*((cheap, name) for name in plan.backbones), *((strategy, first) for strategy in (*solved, *trained))]
-    later = [(strategy, name) for name in others for strategy in (*solved, *trained)]
-
-    def arm(strategy: str, backbone: str, *, opens: bool) -> Arm:
-        return Arm(strategy_named(strategy), backbone, plan.pinned.get(strategy, {}), opens)
-
-    lines: dict[Role, Line] = {
-        "transfer": Line(
-            "transfer",
-            [
-                *(arm(strategy.name, name, opens=True) for strategy, name in opening),
-                *(arm(strategy.name, name, opens=False) for strategy, name in later),
-            ],
-        )
-    }
-    if plan.control:
-        lines["random-frozen"] = Line("random-frozen", [arm("random-frozen", first, opens=True)])
-        lines["scratch"] = Line("scratch", [arm(name, first, opens=True) for name in CONTROLS if name == "scratch"])
-    return lines
-
-
-def _curves(trials: Sequence[Trial], spec: Spec) -> list[tuple[int, Sequence[float]]]:
-    """How trials of the same strategy on the same backbone went on their first fold, with their numbers of epochs."""
-    alike = [
-        trial for trial in trials if (trial.spec.strategy, trial.spec.backbone) == (spec.strategy, spec.backbone)
-    ]
-    return [
-        (trial.spec.settings["epochs"], trial.validated.found["curve"])
-        for trial in alike
-        if trial.validated is not None and "curve" in trial.validated.found
-    ]
-
-
 def described(settings: Settings) -> str:
     """What is particular about a trial, in a few words."""
     words = [f"{name.replace('learning_rate', 'rate')} {settings[name]:.2g}" for name in ("learning_rate",) if name in settings]
+    words += [f"batches of {settings[BATCH_SIZE]}"] if BATCH_SIZE in settings else []
     words += [f"{settings[name]} {name}" for name in ("epochs", "folds", "examples") if name in settings]
     return ", ".join(words)
 

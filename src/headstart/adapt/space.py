@@ -11,6 +11,9 @@ from headstart.registry import pick
 
 SHORT = {"lr": "learning_rate", "wd": "weight_decay"}
 """What people write for the longer names."""
+BATCH_SIZE = "batch_size"
+FEWEST_BATCHES = 4
+"""Batches in an epoch, below which no larger ones are searched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,17 @@ class Between:
 Knob = Choice | Between
 Space = Mapping[str, Knob]
 Settings = Mapping[str, Any]
+
+
+def searched(space: Space, *, examples: int, usual: int) -> Space:
+    """What of `space` is worth searching on so many examples: batches of the `usual` size and smaller ones, and larger ones only
+    where at least FEWEST_BATCHES of them make an epoch.
+    """
+    knob = space.get(BATCH_SIZE)
+    if not isinstance(knob, Choice):
+        return space
+    most = max(usual, examples // FEWEST_BATCHES)
+    return {**space, BATCH_SIZE: Choice(tuple(size for size in knob.options if size <= most))}
 
 
 def pinned(texts: Mapping[str, str], spaces: Mapping[str, Space]) -> dict[str, dict[str, Any]]:

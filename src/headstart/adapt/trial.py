@@ -13,6 +13,8 @@ from headstart.files import sha256_text
 
 Role = Literal["transfer", "scratch", "random-frozen"]
 ROLES: tuple[Role, ...] = ("transfer", "scratch", "random-frozen")
+LENGTHS = ("epochs", "folds", "views", "examples")
+"""Settings that say how long a trial takes; a step of it takes the same memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,15 @@ class Spec:
 
     def key(self, fold: int) -> str:
         """A name for this trial within a run."""
+        return self._named(self.settings, fold)
+
+    def gist(self, fold: int) -> str:
+        """A name for it and all that differ from it only in how long they train: what a budget leaves is never the same twice."""
+        return self._named({name: value for name, value in self.settings.items() if name not in LENGTHS}, fold)
+
+    def _named(self, settings: Mapping[str, Any], fold: int) -> str:
         return sha256_text(
-            self.role, self.backbone, self.strategy, json.dumps(dict(self.settings), sort_keys=True), str(fold)
+            self.role, self.backbone, self.strategy, json.dumps(dict(settings), sort_keys=True), str(fold)
         )[:16]
 
 

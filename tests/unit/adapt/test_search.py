@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -14,9 +13,12 @@ import torch
 from tests.fakes import folds_of, workbench
 
 from headstart.adapt.ledger import Ledger
+from headstart.adapt.memory import USABLE, Line, Need
+from headstart.adapt.moved import REFIT, FineTune
 from headstart.adapt.proving import Outer, prove_split, refit_winner
 from headstart.adapt.search import RESERVE, Plan, search, winner
 from headstart.adapt.strategies import CONTROLS, DEFAULT_STRATEGIES, STRATEGIES, strategy_named
+from headstart.adapt.strategy import Effort, Schedule
 from headstart.adapt.trial import Spec, Trial, Validated
 from headstart.data.modality import MODALITIES
 from headstart.errors import HeadstartError
@@ -51,9 +53,9 @@ def _ledger(folder, replay=None):
     return Ledger(Journal(folder / "journal.jsonl"), folder / "trials", replay=replay)
 
 
-def _search(bench, folder, *, trials=6, control=True, strategies=ALL, clock=None, replay=None):
+def _search(bench, folder, *, trials=6, control=True, strategies=ALL, clock=None, replay=None, pinned=None):
     rows = np.arange(len(bench.items))
-    plan = Plan(list(bench.backbones), strategies, control, trials)
+    plan = Plan(list(bench.backbones), strategies, control, trials, pinned or {})
     ledger, clock = _ledger(folder, replay), clock or FakeClock()
     return search(bench, rows, folds_of(len(rows)), plan, ledger=ledger, clock=clock, executor=Here())
 
@@ -117,6 +119,43 @@ def test_a_replay_follows_the_other_journal_exactly(tmp_path):
     assert [trial.spec for trial in first] == [trial.spec for trial in replayed]
     for one, other in zip(first, replayed, strict=True):
         np.testing.assert_array_equal(one.validated.logits, other.validated.logits)
+
+
+def test_the_estimator_chooses_the_size_of_batches_and_a_replay_repeats_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(FineTune, "schedule", lambda self, examples: Schedule(3, 16, 1))
+    named = {"control": False, "strategies": ("probe", "full"), "pinned": {"full": {"learning_rate": 1e-3}}}
+    first = _search(workbench(tmp_path / "cache", seed=1), tmp_path / "a", trials=3, **named)
+    assert [trial.spec.settings["batch_size"] for trial in first[1:]] == [16, 8]
+    other = Journal(tmp_path / "a" / "journal.jsonl")
+    replayed = _search(workbench(tmp_path / "cache2", seed=1), tmp_path / "b", trials=None, replay=other, **named)
+    for one, again in zip(first, replayed, strict=True):
+        assert one.spec == again.spec
+        np.testing.assert_array_equal(one.validated.logits, again.validated.logits)
+
+
+def test_a_pinned_size_of_batches_is_that_of_every_trial_and_of_its_seconds(tmp_path):
+    bench, rows, full = workbench(tmp_path, count=48), np.arange(48), strategy_named("full")
+    took = {8: 0.1, 16: 0.15, 64: 0.4}
+    bench.step_seconds.update({("full", "tiny", 0, size): seconds for size, seconds in took.items()})
+    for size, steps in ((8, 6), (16, 3), (64, 1)):
+        asked = full.propose({"learning_rate": 1e-3, "batch_size": size}, bench, "tiny", rows, seconds=None, effort=Effort.FIRST)
+        assert (asked.settings["batch_size"], asked.settings["epochs"]) == (size, 40)
+        assert asked.seconds == pytest.approx((3 + REFIT) * 40 * steps * took[size])
+        # As many epochs as the time allows, with steps of that size.
+        given = full.propose({"learning_rate": 1e-3, "batch_size": size}, bench, "tiny", rows, seconds=40.0, effort=Effort.FIRST)
+        assert given.settings["epochs"] == int(40.0 / (3 + REFIT) / (steps * took[size]))
+    pinned = {"full": {"batch_size": 8}}
+    trials = _search(bench, tmp_path, trials=3, control=False, strategies=("probe", "full"), pinned=pinned)
+    assert [trial.spec.settings["batch_size"] for trial in trials[1:]] == [8, 8]
+
+
+def test_where_memory_is_short_larger_batches_pass_in_parts(tmp_path, monkeypatch):
+    bench, rows, full = workbench(tmp_path, count=300), np.arange(300), strategy_named("full")
+    bench.needs["full", "tiny", 0, True] = Need(1e6, Line(0, 1e6), Line(0, 1e6), predicting=0)
+    monkeypatch.setattr("headstart.adapt.memory.free_memory", lambda device: 18e6 / USABLE)
+    for size, at_once in ((8, None), (16, None), (32, 16), (64, 16)):
+        asked = full.propose({"learning_rate": 1e-3, "batch_size": size}, bench, "tiny", rows, seconds=None, effort=Effort.FIRST)
+        assert asked.settings["micro_batch"] == at_once
 
 
 def test_refits_of_the_same_trial_are_bit_identical(tmp_path):
@@ -204,9 +243,9 @@ def test_trials_are_compared_on_the_examples_both_validated(tmp_path):
     ("seconds", "expected"), [(30.0, ("full", 3, 15)), (18.0, ("full", 2, 12)), (12.0, ("full", 1, 11)), (3.0, None)]
 )
 def test_the_time_of_a_trial_holds_its_refit_and_leaves_some_for_the_next_strategy(seconds, expected, tmp_path, monkeypatch):
-    # What trials take, and when they are broken off, must not depend on what else the machine is doing.
-    later = time.monotonic() + 1000
-    monkeypatch.setattr("headstart.adapt.conduct.time", SimpleNamespace(monotonic=lambda: later))
+    # What the machine takes for the trials before must not count, or a busy one would leave less.
+    for module in ("conduct", "watch"):
+        monkeypatch.setattr(f"headstart.adapt.{module}.time", SimpleNamespace(monotonic=lambda: 0.0))
     bench = workbench(tmp_path, count=48)
     rows = np.arange(48)
     for strategy in ("partial", "full"):
@@ -311,6 +350,39 @@ class _Dying(Here):
 
     def cancel(self):
         self.cancelled += 1
+
+
+class _DyingTogether(Here):
+    """Two jobs at a time; in those of one strategy its process is ended, and with it what runs beside it."""
+
+    workers = 2
+
+    def __init__(self, strategy):
+        self.strategy, self.waiting, self.jobs = strategy, [], []
+
+    def submit(self, job, shared, spec, *arguments, **named):
+        self.jobs.append(spec.strategy)
+        future = Future()
+        self.waiting.append((future, spec, lambda: job(shared, spec, *arguments, **named)))
+        if len(self.waiting) == 2 or self.jobs.count(spec.strategy) == 2:  # the second time it comes alone
+            self._run()
+        return future
+
+    def _run(self):
+        breaks = any(spec.strategy == self.strategy for _, spec, _ in self.waiting)
+        for future, _, job in self.waiting:
+            future.set_exception(BrokenExecutor("a process died")) if breaks else future.set_result(job())
+        self.waiting.clear()
+
+
+def test_a_trial_beside_one_whose_process_was_ended_is_not_lost(tmp_path):
+    bench, executor = workbench(tmp_path / "cache"), _DyingTogether("stages")
+    plan = Plan(["tiny"], ("probe", "stages"), False, 2)
+    trials = search(
+        bench, np.arange(48), folds_of(48), plan, ledger=_ledger(tmp_path), clock=FakeClock(), executor=executor
+    )
+    assert executor.jobs == ["probe", "stages", "probe", "stages"]
+    assert {trial.spec.strategy: trial.error is None for trial in trials} == {"probe": True, "stages": False}
 
 
 def test_a_process_that_was_ended_is_a_failed_trial_and_the_search_goes_on(tmp_path):

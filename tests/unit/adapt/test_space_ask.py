@@ -7,7 +7,7 @@ import math
 import pytest
 
 from headstart.adapt.ask import Seen, ask
-from headstart.adapt.space import Between, Choice, pinned
+from headstart.adapt.space import Between, Choice, pinned, searched
 from headstart.errors import OptionError
 
 SPACE = {"learning_rate": Between(1e-5, 1e-1), "rank": Choice((4, 8, 16))}
@@ -63,15 +63,26 @@ def test_pins_go_to_the_strategies_that_have_them():
 
 
 @pytest.mark.parametrize(
+    ("examples", "usual", "expected"),
+    [(16, 16, (8, 16)), (63, 16, (8, 16)), (64, 32, (8, 16, 32)), (255, 32, (8, 16, 32)), (256, 32, (8, 16, 32, 64))],
+)
+def test_batches_are_searched_that_leave_a_few_of_them_in_an_epoch(examples, usual, expected):
+    space = {"learning_rate": Between(1e-5, 1e-1), "batch_size": Choice((8, 16, 32, 64))}
+    assert searched(space, examples=examples, usual=usual) == {**space, "batch_size": Choice(expected)}
+    assert searched(SPACE, examples=examples, usual=usual) == SPACE
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ({"lr": "fast"}, "--set lr=fast"),
         ({"lr": "-1"}, "a number above zero"),
         ({"rank": "5"}, "one of 4, 8, 16"),
+        ({"batch_size": "0"}, "one of 8, 16, 32, 64"),
         ({"share": "1.5"}, "up to 1"),
         ({"learning_rat": "1"}, "Did you mean 'learning_rate'"),
     ],
 )
 def test_what_cannot_be_pinned_is_said(text, said):
     with pytest.raises(OptionError, match=said.replace("(", r"\(")):
-        pinned(text, {"lora": SPACE, "partial": {"share": Choice((0.2, 1 / 3))}})
+        pinned(text, {"lora": SPACE, "partial": {"share": Choice((0.2, 1 / 3)), "batch_size": Choice((8, 16, 32, 64))}})

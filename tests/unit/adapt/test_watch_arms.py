@@ -78,7 +78,8 @@ def _trial(number, strategy, accuracy, seconds=1.0, backbone="tiny", **settings)
 
 
 def _line(*arms):
-    return Line("transfer", [Arm(strategy_named(name), backbone, {}, opens) for name, backbone, opens in arms])
+    named = [(strategy_named(name), backbone, opens) for name, backbone, opens in arms]
+    return Line("transfer", [Arm(strategy, backbone, {}, opens, strategy.space) for strategy, backbone, opens in named])
 
 
 def test_every_arm_that_opens_comes_first_then_the_largest_gain_per_second(tmp_path):
@@ -156,6 +157,15 @@ def test_where_time_is_short_a_part_of_the_examples_has_to_do(tmp_path):
         bench, Spec("scratch", "tiny", "scratch", settings), rows, folds_of(200), seed=0, seconds_left=math.inf, watch=Watch()
     )
     assert outcome.error is None
+
+
+def test_many_examples_have_few_epochs_and_further_settings_are_tried_all_the_same(tmp_path):
+    bench, rows, full = workbench(tmp_path, count=2000), np.arange(2000), strategy_named("full")
+    bench.step_seconds[("full", "tiny", 0, 32)] = 0.01  # 63 steps an epoch
+    assert full.schedule(2000).epochs == 5
+    for seconds, epochs in ((100.0, 5), (0.63 * 2.25 * 4.5, None)):
+        asked = full.propose(full.portfolio[1], bench, "tiny", rows, seconds=seconds, effort=Effort.FURTHER)
+        assert (asked.settings["epochs"] if asked else None) == epochs
 
 
 def test_parts_hold_every_class_and_lie_within_each_other():
