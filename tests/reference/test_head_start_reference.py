@@ -69,7 +69,7 @@ def test_the_interval_is_that_of_plain_resamples():
     scratch_NJ = draw.random((120, 4)) < [0.35, 0.45, 0.55, 0.7]
     sides = [Curve(SIZES, SIZES, values_NJ.astype(float)) for values_NJ in (transfer_NJ, scratch_NJ)]
     for groups in (None, np.arange(120) // 3):
-        found = head_start(*sides, rng=np.random.default_rng(3), groups=groups)
+        found = head_start(*sides, right=True, rng=np.random.default_rng(3), groups=groups)
         values_NC = np.concatenate([transfer_NJ, scratch_NJ], axis=1).astype(float)
         worth, never = one_at_a_time(values_NC, np.arange(120) if groups is None else groups, draw, 1500)
         low, middle, high = np.quantile(worth, [0.025, 0.5, 0.975])

@@ -36,6 +36,7 @@ CURVES = Curves(
         point(2, 1, "scratch", 43, 40.0, [5]),
     ],
     "measured on 2 of 5 folds",
+    everything=41.5,
 )
 PROVED = [Proved(fold, test, {}, {}, {}, test, test, []) for fold, test in {**TESTS, 3: np.array([0])}.items()]
 MEASURABLE = np.ones(6, bool)
@@ -56,7 +57,8 @@ def test_what_is_told():
     assert told["points"][0]["transfer"]["value"] == pytest.approx(3 / 6)
     assert told["points"][1]["scratch"]["value"] == pytest.approx(2 / 6)
     assert told["level"]["transfer_labels"] == 21
-    assert told["labels"]["value"] == told["limit"] == 20.5
+    assert told["labels"]["value"] == told["limit"]["transfer"] == told["limit"]["scratch"] == 20.5
+    assert told["seen"] == {"transfer": 42, "scratch": 42, "all": 42}
     assert told["seconds"]["value"] == pytest.approx(35 - 1.5)
     assert told["needed"]["scratch"]["labels"] is None
 
@@ -89,6 +91,6 @@ def test_several_labels_count_when_all_are_right():
 def test_without_points_only_the_reason_is_told():
     told = worth(Curves([], "the run was stopped"), PROVED, TARGETS, MEASURABLE, TASKS["single"], None, 0)
     assert told == {
-        "labels": None, "seconds": None, "level": None, "limit": None, "needed": None,
+        "labels": None, "seconds": None, "level": None, "limit": None, "needed": None, "seen": None,
         "points": [], "folds": [], "missing": "the run was stopped",
     }  # fmt: skip

@@ -128,7 +128,8 @@ def head_start(story: Story) -> View | None:
     }
     if len(found["points"]) < 2:
         return told
-    box = curve_chart.frame(found["points"])
+    off = words.is_off(story.result)
+    box = curve_chart.frame(found["points"], is_off=off)
     sides = [{"title": words.ROLES[name], "curve": curve_chart.side(box, found["points"], name)} for name in curve_chart.SIDES]  # fmt: skip
     return {
         **told,
@@ -138,6 +139,9 @@ def head_start(story: Story) -> View | None:
         "gap_label": head_start_words.gap_label(found),
         "method": found["labels"]["method"],
         "folds": len(found["folds"]),
+        "is_off": off,
+        "level": words.number_figure if off else words.share,
+        "part_only": any(found["seen"][name] < found["seen"]["all"] for name in curve_chart.SIDES),
     }
 
 

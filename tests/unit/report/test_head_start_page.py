@@ -32,6 +32,9 @@ POINTS = [
 ]
 
 
+SEEN = {"transfer": 244, "scratch": 244, "all": 244}
+
+
 def figure(value, low, high):
     return {"value": value, "low": low, "high": high, "n": 153, "method": "percentile bootstrap"}
 
@@ -42,7 +45,7 @@ def told(value, low, high, *, seconds=61.2, transfer=40.0, scratch=244.0, never=
     there = {"labels": 40.0, "low": 30.0, "high": 60.0, "never": 1 - never}
     sides = {"scratch": ends, "transfer": there} if value > 0 else {"scratch": there, "transfer": ends}
     found = {
-        "labels": figure(value, low, high), "seconds": figure(seconds, 60.0, 62.0), "level": level, "limit": 214.0,
+        "labels": figure(value, low, high), "seconds": figure(seconds, 60.0, 62.0), "level": level, "limit": {"transfer": 214.0, "scratch": 214.0}, "seen": SEEN,
         "needed": sides, "points": POINTS, "folds": [0], "missing": None, **more,
     }  # fmt: skip
     return replace(sample("bees").result, head_start=found)
