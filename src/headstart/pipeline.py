@@ -329,11 +329,11 @@ def learn_curves(
     options: Options,
     run: Run,
 ) -> Curves | None:
-    """Train both sides on parts of the training examples, within the time that is left; None without a control."""
+    """Train both sides on parts of the training examples, within the time that is left; None where no control was asked for."""
     if options.control != "scratch":
         return None
     if not all("scratch" in split.winners for split in proved):
-        return Curves([], "training from scratch did not finish")
+        return Curves([], "no trial from scratch finished")
     with run.phase("curves"):
         points = Points(run.journal, run.folder / "curves", replay=replayed)
         clock: Clock = run.clock

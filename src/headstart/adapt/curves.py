@@ -159,14 +159,16 @@ def learning_curves(
     asked = [(role, part) for role, parts in parts_of(_shares(outers, proved)).items() for part in parts]
     problems: list[str] = []
     for number, (outer, split) in enumerate(zip(outers, proved, strict=True)):
-        jobs = _jobs(bench, outer, split, points, asked)
+        jobs, whole = _jobs(bench, outer, split, points, asked), list(_whole(bench, outer, split))
+        last = [(point.role, point.labels) for point in whole]
+        if not _comparable([*((job.trial.spec.role, len(job.rows)) for job in jobs), *last]):
+            jobs = []
         if number and (not jobs or not _affordable(jobs, split, points, clock)):
             problems.append(f"measured on {number} of {len(proved)} folds")
             break
         done, problem = _climb(bench, split, jobs, points, clock)
         measured = [(point.role, point.part) for point in done]
-        whole = list(_whole(bench, outer, split))
-        comparable = _comparable([*done, *whole])
+        comparable = _comparable([*((point.role, point.labels) for point in done), *last])
         if number and (set(measured) != set(asked) or not comparable):
             problems.append(f"measured on {number} of {len(proved)} folds, because {problem or FEW}")
             break
@@ -192,9 +194,9 @@ def _seen(split: Proved, role: Role, outer: Outer) -> int:
     return min(int(split.winners[role].spec.settings.get("examples", len(outer.rows))), len(outer.rows))
 
 
-def _comparable(points: Sequence[Point]) -> bool:
-    """Whether the sizes of one split's sides overlap, and one side at least has two: else there is nothing to read."""
-    sizes = [[point.labels for point in points if point.role == role] for role in SIDES]
+def _comparable(found: Sequence[tuple[Role, int]]) -> bool:
+    """Whether the numbers of labels of the two sides overlap, and one side at least has two: else there is nothing to read."""
+    sizes = [[labels for role, labels in found if role == side] for side in SIDES]
     return max(map(len, sizes)) > 1 and max(map(min, sizes)) <= min(map(max, sizes))
 
 
@@ -297,8 +299,11 @@ def _too_late(jobs: Sequence[_Job], late: Sequence[_Job]) -> list[str]:
         counts.append((own - left, own))
     if counts[0] == counts[1]:
         return ["the time left was enough for {} of {} smaller sizes".format(*counts[0])]
-    each = " and ".join(f"{done} of {own} of {NAMES[role]}" for role, (done, own) in zip(SIDES, counts, strict=True))
-    return [f"the time left was enough for fewer sizes: {each}"]
+    (done, own), (scratch_done, scratch_own) = counts
+    return [
+        f"the time left was enough for {done} of {own} smaller sizes of {NAMES['transfer']} and {scratch_done} of "
+        f"{scratch_own} of {NAMES['scratch']}"
+    ]
 
 
 def _point(bench: Workbench, split: Proved, job: _Job, points: Points) -> Point:

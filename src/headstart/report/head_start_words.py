@@ -105,8 +105,8 @@ def _amount(found: Mapping[str, Any]) -> str:
     labels, sign = found["labels"], 1 if found["labels"]["value"] > 0 else -1
     low, high = sorted(sign * labels[end] for end in ("low", "high"))
     span = ""
-    if not _is_open(found, low):
-        span = f" ({low:,.0f} or more)" if _is_open(found, high) else f" ({low:,.0f}–{high:,.0f})"
+    if not _is_open(found, sign * low):
+        span = f" ({low:,.0f} or more)" if _is_open(found, sign * high) else f" ({low:,.0f}–{high:,.0f})"
     saved = sign * found["seconds"]["value"]
     time = f" and {duration(saved)}" if saved >= 0.05 else f", though it takes {duration(-saved)} longer" if saved <= -0.05 else ""  # fmt: skip
     return f"{gap_label(found)}{span}{time}"
