@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from tests.fakes import SIZE, TinyBackbone, stripes
 
 import headstart
 from headstart import pipeline
 from headstart.adapt import moved
 from headstart.adapt.moved import FineTune
 from headstart.adapt.strategy import Effort, Proposal
+from tests.fakes import SIZE, TinyBackbone, stripes
 
 TRAIN = 48
 OPTIONS: dict[str, Any] = {"trials": 3, "strategies": ["probe"], "device": "cpu", "history": False}

@@ -11,6 +11,8 @@ from headstart.report import chart, words
 from headstart.run.result import Figure
 
 SIDES = ("transfer", "scratch")
+LETTER, GAP = 8.0, 4.0
+"""Pixels that a digit below the chart takes, and that two numbers keep apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,16 @@ def frame(points: Sequence[Mapping[str, Any]], *, is_off: bool = False) -> Frame
     figures = [point[side] for point in points for side in SIDES if point[side] is not None]
     scale = chart.number_axis(figures, from_zero=False) if is_off else chart.axis(figures)
     return Frame(points[0]["labels"], points[-1]["labels"], scale)
+
+
+def marks(box: Frame, points: Sequence[Mapping[str, Any]]) -> list[tuple[float, str]]:
+    """The sizes below the chart: where each stands, and its number where that does not run into a neighbour's."""
+    places = [(box.x(point["labels"]), f"{point['labels']:,}") for point in points]
+    told = [places[0], places[-1]]
+    for x, text in places[1:-1]:
+        if all(abs(x - other) >= LETTER * (len(text) + len(word)) / 2 + GAP for other, word in told):
+            told.append((x, text))
+    return [(x, text if (x, text) in told else "") for x, text in places]
 
 
 def side(box: Frame, points: Sequence[Mapping[str, Any]], name: str) -> Side:

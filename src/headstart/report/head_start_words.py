@@ -60,12 +60,11 @@ def needed(result: Result) -> str:
     side, other = ("transfer", "scratch") if found["needed"]["transfer"]["labels"] is None else ("scratch", "transfer")
     asked, goal = found["needed"][side], f"where {NAMES[other]} is with {_most(found, other)}"
     begin = NAMES[side][0].upper() + NAMES[side][1:]
-    resamples = f"resamples of the test {nouns(result)[1]}"
     if asked["labels"] is None:
-        often = _often(asked["never"])
+        often = f"in {_often(asked['never'])} resamples of the test {nouns(result)[1]}"
         if _saw_all(found, side):
-            return f"{begin} never gets to {goal} within your data (in {often} {resamples})."
-        return f"{begin} does not get to {goal} with {_most(found, side)} (in {often} {resamples}); with more it was not tried."
+            return f"{begin} never gets to {goal} within your data ({often})."
+        return f"With {_most(found, side)}, {NAMES[side]} does not get to {goal} ({often}); with more it was not tried."
     within = "within your data" if _saw_all(found, side) else f"with {_most(found, side)}"
     rest = f"; in {_often(asked['never'])} resamples it never does {within}" if asked["never"] else ""
     return f"{begin} gets to {goal} with {asked['labels']:,.0f} labels{rest}."

@@ -134,12 +134,14 @@ def head_start(story: Story) -> View | None:
     return {
         **told,
         "frame": box,
+        "marks": curve_chart.marks(box, found["points"]),
         "sides": sides,
         "gap": curve_chart.gap(box, found["level"], found["points"]) if head_start_words.is_clear(found) else None,
         "gap_label": head_start_words.gap_label(found),
         "method": found["labels"]["method"],
         "folds": len(found["folds"]),
         "is_off": off,
+        "unit": words.unit_text(story.result),
         "level": words.number_figure if off else words.share,
         "part_only": any(found["seen"][name] < found["seen"]["all"] for name in curve_chart.SIDES),
     }

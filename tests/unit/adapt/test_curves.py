@@ -80,7 +80,7 @@ def parts(curves):
 
 
 def same_parts(*both):
-    return dict.fromkeys(SIDES, list(both))
+    return {role: list(both) for role in SIDES}
 
 
 def with_time_for(prepared, seen):
