@@ -50,7 +50,7 @@ from headstart.protocols import Clock, Executor
 from headstart.prove.metrics import METRICS
 from headstart.rank_record import record_of, write_record
 from headstart.registry import pick
-from headstart.run.clock import Slice
+from headstart.run.clock import AtLeast, Slice
 from headstart.run.executors import executing
 from headstart.run.folder import Run
 from headstart.run.interrupt import finishing_early
@@ -66,6 +66,8 @@ RANKING_SHARE = 1 / 3
 """Share of the time that looking at candidates may take; the first is always looked at."""
 CURVES_SHARE = 0.12
 """Share of the time after it that is kept for the learning curves of both sides; what the search leaves is added."""
+CURVES_GRACE_S = 5.0
+"""What the learning curves may take beyond a budget that the search has used up: the smallest sizes take little."""
 ENDING_SHARE = 0.03
 """Share of the budget that the learning curves leave for figures, saving and report."""
 
@@ -327,15 +329,17 @@ def learn_curves(
     options: Options,
     run: Run,
 ) -> Curves | None:
-    """Train both sides on parts of the training examples, within the time that is left; None without a control."""
-    both = all("scratch" in split.winners for split in proved)
-    if options.control != "scratch" or not both or not bench.task.is_right_or_wrong:
+    """Train both sides on parts of the training examples, within the time that is left; None where no control was asked for."""
+    if options.control != "scratch":
         return None
+    if not all("scratch" in split.winners for split in proved):
+        return Curves([], "no trial from scratch finished")
     with run.phase("curves"):
         points = Points(run.journal, run.folder / "curves", replay=replayed)
         clock: Clock = run.clock
         if options.budget_s:
             clock = Slice(run.clock, run.clock.seconds_left() - ENDING_SHARE * options.budget_s)
+            clock = AtLeast(clock, CURVES_GRACE_S)
         return learning_curves(bench, outer_splits(material, bench), proved, points=points, clock=clock)
 
 

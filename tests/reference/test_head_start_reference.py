@@ -69,7 +69,7 @@ def test_the_interval_is_that_of_plain_resamples():
     scratch_NJ = draw.random((120, 4)) < [0.35, 0.45, 0.55, 0.7]
     sides = [Curve(SIZES, SIZES, values_NJ.astype(float)) for values_NJ in (transfer_NJ, scratch_NJ)]
     for groups in (None, np.arange(120) // 3):
-        found = head_start(*sides, rng=np.random.default_rng(3), groups=groups)
+        found = head_start(*sides, right=True, rng=np.random.default_rng(3), groups=groups)
         values_NC = np.concatenate([transfer_NJ, scratch_NJ], axis=1).astype(float)
         worth, never = one_at_a_time(values_NC, np.arange(120) if groups is None else groups, draw, 1500)
         low, middle, high = np.quantile(worth, [0.025, 0.5, 0.975])
@@ -78,3 +78,30 @@ def test_the_interval_is_that_of_plain_resamples():
         assert low < found.labels.value < high
         assert abs(middle - found.labels.value) < 0.25 * (high - low)
         assert abs(found.needed_by_scratch.never - never) < 0.05
+
+
+def losses_one_at_a_time(values_NC, draw, resamples):
+    """Worth of plain bootstrap samples of losses, with two made-up examples that differ as those that differ do."""
+    mean_C = values_NC.mean(0)
+    apart = np.mean([abs(gap) for gap in values_NC[:, 3] - values_NC[:, 7] if gap])
+    middle = (mean_C[3] + mean_C[7]) / 2
+    shape_C = np.concatenate([mean_C[:4] - mean_C[3], mean_C[4:] - mean_C[7]]) + middle
+    made = [shape_C + sign * apart / 2 * np.repeat([1, -1], 4) for sign in (1, -1)]
+    pool, worth = np.vstack([values_NC, *made]), []
+    for _ in range(resamples):
+        mean_C = pool[draw.integers(len(pool), size=len(values_NC))].mean(0)
+        transfer_J, scratch_J = (IsotonicRegression().fit_transform(np.arange(4), part) for part in (mean_C[:4], mean_C[4:]))
+        needs = [by_grid_fast(scratch_J[-1], transfer_J), by_grid_fast(transfer_J[-1], scratch_J)]
+        worth.append(min(needs[1], SIZES[-1]) - min(needs[0], SIZES[-1]))
+    return np.array(worth)
+
+
+def test_the_interval_of_losses_is_that_of_plain_resamples():
+    """Numbers, of which no two are alike, and classes off, of which most are; each drawn in its own way."""
+    draw = np.random.default_rng(5)
+    means_C = np.array([3.0, 2.4, 2.0, 1.8, 4.0, 3.4, 2.9, 2.3])
+    for values_NC in (-draw.gamma(2.0, means_C / 2, (60, 8)), -draw.binomial(2, means_C / 8, (200, 8)).astype(float)):
+        sides = [Curve(SIZES, SIZES, part_NJ) for part_NJ in (values_NC[:, :4], values_NC[:, 4:])]
+        found = head_start(*sides, right=False, rng=np.random.default_rng(3)).labels
+        low, high = np.quantile(losses_one_at_a_time(values_NC, draw, 1000), [0.025, 0.975])
+        np.testing.assert_allclose([found.low, found.high], [low, high], atol=0.15 * (high - low))

@@ -36,6 +36,7 @@ CURVES = Curves(
         point(2, 1, "scratch", 43, 40.0, [5]),
     ],
     "measured on 2 of 5 folds",
+    everything=41.5,
 )
 PROVED = [Proved(fold, test, {}, {}, {}, test, test, []) for fold, test in {**TESTS, 3: np.array([0])}.items()]
 MEASURABLE = np.ones(6, bool)
@@ -56,7 +57,8 @@ def test_what_is_told():
     assert told["points"][0]["transfer"]["value"] == pytest.approx(3 / 6)
     assert told["points"][1]["scratch"]["value"] == pytest.approx(2 / 6)
     assert told["level"]["transfer_labels"] == 21
-    assert told["labels"]["value"] == told["limit"] == 20.5
+    assert told["labels"]["value"] == told["limit"]["transfer"] == told["limit"]["scratch"] == 20.5
+    assert told["seen"] == {"transfer": 42, "scratch": 42, "all": 42}
     assert told["seconds"]["value"] == pytest.approx(35 - 1.5)
     assert told["needed"]["scratch"]["labels"] is None
 
@@ -86,9 +88,37 @@ def test_several_labels_count_when_all_are_right():
     np.testing.assert_array_equal(curve.values_NJ[:, 0], [1, 0, 1])
 
 
+def test_numbers_and_orders_count_by_how_far_they_are_off():
+    """Levels are told as mean errors; worth is read where scratch's smallest error is."""
+    truth, test = np.array([10.0, 20.0, 30.0, 40.0]), {0: np.arange(4)}
+    off = {("transfer", 4): 4.0, ("transfer", 2): 2.0, ("transfer", 1): 1.0, ("scratch", 4): 9.0, ("scratch", 1): 3.0}
+    points = [Point(0, part, role, {4: 10, 2: 20, 1: 40}[part], 1.0, (truth + by)[:, None]) for (role, part), by in off.items()]  # fmt: skip
+    proved = [Proved(0, test[0], {}, {}, {}, test[0], test[0], [])]
+    told = worth(Curves(points, everything=40), proved, truth, np.ones(4, bool), TASKS["quantity"], None, 0)
+    assert [(point["labels"], point["transfer"]["value"]) for point in told["points"]] == [(10, 4), (20, 2), (40, 1)]
+    assert [point["scratch_curve"] for point in told["points"]] == pytest.approx([9, None, 3])
+    assert told["points"][1]["scratch"] is None
+    assert told["level"]["transfer_labels"] == pytest.approx(10 * np.sqrt(2))  # half way from 4 to 2
+    ranks = TASKS["ordinal"]
+    truth = np.array([[0, 0], [1, 0], [1, 1]])
+    said = np.array([[5.0, 5.0], [5.0, -5.0], [-5.0, -5.0]])
+    curve = curve_of(Curves([Point(0, 1, "transfer", 10, 1.0, said)]), "transfer", {0: np.arange(3)}, truth, np.ones(3, bool), ranks)
+    np.testing.assert_array_equal(curve.values_NJ[:, 0], [-2, 0, -2])
+    assert not ranks.is_right_or_wrong
+
+
+def test_a_side_that_ended_earlier_has_its_own_last_size():
+    seen = [point(1, 2, "transfer", 20, 1.0, [0, 3]), point(1, 1, "transfer", 40, 3.0, [0, 3, 4]), point(1, 2, "scratch", 20, 10.0, []), point(1, 1, "scratch", 30, 30.0, [4])]  # fmt: skip
+    told = worth(Curves(seen, "time", everything=40), PROVED, TARGETS, MEASURABLE, TASKS["single"], None, 0)
+    assert told["seen"] == {"transfer": 40, "scratch": 30, "all": 40}
+    assert told["limit"] == {"transfer": 10, "scratch": 20}
+    assert [(one["labels"], one["transfer"] is None, one["scratch"] is None) for one in told["points"]] == [(20, False, False), (30, True, False), (40, False, True)]  # fmt: skip
+    assert told["labels"]["value"] == 10
+
+
 def test_without_points_only_the_reason_is_told():
     told = worth(Curves([], "the run was stopped"), PROVED, TARGETS, MEASURABLE, TASKS["single"], None, 0)
     assert told == {
-        "labels": None, "seconds": None, "level": None, "limit": None, "needed": None,
+        "labels": None, "seconds": None, "level": None, "limit": None, "needed": None, "seen": None,
         "points": [], "folds": [], "missing": "the run was stopped",
     }  # fmt: skip

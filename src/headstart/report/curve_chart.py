@@ -1,4 +1,4 @@
-"""Geometry of two learning curves: labels on a logarithmic axis, the share right, bands, and the gap between them."""
+"""Geometry of two learning curves: labels on a logarithmic axis, shares right or mean errors, bands, and the gap between them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from math import log
 from typing import Any
 
-from headstart.report import chart
+from headstart.report import chart, words
 from headstart.run.result import Figure
 
 SIDES = ("transfer", "scratch")
+LETTER, GAP = 8.0, 4.0
+"""Pixels that a digit below the chart takes, and that two numbers keep apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +55,26 @@ class Gap:
     y: float
 
 
-def frame(points: Sequence[Mapping[str, Any]]) -> Frame:
-    """A box that holds all points and their intervals."""
-    scale = chart.axis([point[side] for point in points for side in SIDES])
+def frame(points: Sequence[Mapping[str, Any]], *, is_off: bool = False) -> Frame:
+    """A box that holds all points and their intervals; `is_off` says that they are mean errors, lower is better."""
+    figures = [point[side] for point in points for side in SIDES if point[side] is not None]
+    scale = chart.number_axis(figures, from_zero=False) if is_off else chart.axis(figures)
     return Frame(points[0]["labels"], points[-1]["labels"], scale)
 
 
+def marks(box: Frame, points: Sequence[Mapping[str, Any]]) -> list[tuple[float, str]]:
+    """The sizes below the chart: where each stands, and its number where that does not run into a neighbour's."""
+    places = [(box.x(point["labels"]), f"{point['labels']:,}") for point in points]
+    told = [places[0], places[-1]]
+    for x, text in places[1:-1]:
+        if all(abs(x - other) >= LETTER * (len(text) + len(word)) / 2 + GAP for other, word in told):
+            told.append((x, text))
+    return [(x, text if (x, text) in told else "") for x, text in places]
+
+
 def side(box: Frame, points: Sequence[Mapping[str, Any]], name: str) -> Side:
-    """The curve of one side."""
+    """The curve of one side, which need not have all of the points."""
+    points = [point for point in points if point[name] is not None]
     columns = [box.x(point["labels"]) for point in points]
     ends = [(_end(point[name], "low"), _end(point[name], "high")) for point in points]
     edge = [(x, high) for x, (_, high) in zip(columns, ends, strict=True)]
@@ -70,18 +84,23 @@ def side(box: Frame, points: Sequence[Mapping[str, Any]], name: str) -> Side:
         line=_path([(x, box.y(point[f"{name}_curve"])) for x, point in zip(columns, points, strict=True)]),
         band=_path([(x, box.y(value)) for x, value in edge]),
         dots=tuple(
-            (x, box.y(point[name]["value"]), f"{point[name]['value']:.1%} right with {point['labels']:,} labels")
+            (x, box.y(point[name]["value"]), f"{_level(box, point[name]['value'])} with {point['labels']:,} labels")
             for x, point in zip(columns, points, strict=True)
         ),
     )
 
 
 def gap(box: Frame, level: Mapping[str, Any], points: Sequence[Mapping[str, Any]]) -> Gap:
-    """Where the two are level: at the highest level that both reach."""
-    value = min(points[-1][f"{name}_curve"] for name in SIDES)
+    """Where the two are level: at the best level that both reach."""
+    ends = [[point[f"{name}_curve"] for point in points if point[name] is not None][-1] for name in SIDES]
+    value = min(ends) if box.scale.percent else max(ends)
     # Sizes are told as whole labels, but of several folds they are means.
     left, right = sorted(min(max(level[f"{name}_labels"], box.fewest), box.most) for name in SIDES)
     return Gap(box.x(left), box.x(right), box.y(value))
+
+
+def _level(box: Frame, value: float) -> str:
+    return f"{value:.1%} right" if box.scale.percent else f"off by {words.number(value)}"
 
 
 def _end(figure: Figure, name: str) -> float:

@@ -128,16 +128,22 @@ def head_start(story: Story) -> View | None:
     }
     if len(found["points"]) < 2:
         return told
-    box = curve_chart.frame(found["points"])
+    off = words.is_off(story.result)
+    box = curve_chart.frame(found["points"], is_off=off)
     sides = [{"title": words.ROLES[name], "curve": curve_chart.side(box, found["points"], name)} for name in curve_chart.SIDES]  # fmt: skip
     return {
         **told,
         "frame": box,
+        "marks": curve_chart.marks(box, found["points"]),
         "sides": sides,
         "gap": curve_chart.gap(box, found["level"], found["points"]) if head_start_words.is_clear(found) else None,
         "gap_label": head_start_words.gap_label(found),
         "method": found["labels"]["method"],
         "folds": len(found["folds"]),
+        "is_off": off,
+        "unit": words.unit_text(story.result),
+        "level": words.number_figure if off else words.share,
+        "part_only": any(found["seen"][name] < found["seen"]["all"] for name in curve_chart.SIDES),
     }
 
 

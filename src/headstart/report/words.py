@@ -113,9 +113,13 @@ def main_caption(result: Result) -> str:
     """What the main figure is, for the chart that compares."""
     many = nouns(result)[1]
     if is_off(result):
-        what = "in classes of the order" if result.task["kind"] == "ordinal" else "in the unit of the labels"
-        return f"Mean absolute error, {what}; lower is better"
+        return f"Mean absolute error, {unit_text(result)}; lower is better"
     return f"Share of {many} {'with every label right' if result.task['kind'] == 'multi' else 'right'}"
+
+
+def unit_text(result: Result) -> str:
+    """What errors are counted in."""
+    return "in classes of the order" if result.task["kind"] == "ordinal" else "in the unit of the labels"
 
 
 def ranked_by(kind: str, usual: str = "leave-one-out accuracy") -> str:

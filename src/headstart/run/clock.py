@@ -66,6 +66,35 @@ class BudgetClock:
             self.is_breakable = False
 
 
+class AtLeast:
+    """Another clock that is given so many seconds from now, however little it has left; an interrupt ends it as ever."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        """Start now."""
+        self._clock, self._until = clock, clock.now() + seconds
+
+    def now(self) -> float:
+        """The other clock's time."""
+        return self._clock.now()
+
+    def seconds_left(self) -> float:
+        """Seconds left of the other clock, or of those that were given."""
+        return 0.0 if self.interrupted else max(self._until - self._clock.now(), self._clock.seconds_left())
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the other clock was interrupted."""
+        return self._clock.interrupted
+
+    def interrupt(self) -> None:
+        """Interrupt the other clock."""
+        self._clock.interrupt()
+
+    def breakable(self) -> AbstractContextManager[None]:
+        """The other clock's."""
+        return self._clock.breakable()
+
+
 class Slice:
     """A share of another clock's time: it ends after `seconds`, or with the other clock."""
 

@@ -40,7 +40,7 @@ class Result:
     - `confusion`: `{"classes", "counts": [[int]]}` for one label per example (rows true, columns predicted), else None.
     - `gap`: `{"train", "test", "difference"}`: accuracy on training and on test data.
     - `foresight`: what was expected of the shipped backbone before training, beside what was found; None without a control.
-    - `head_start`: how many labels and seconds transfer saves, `{"labels": Figure, "seconds": Figure, "level", "limit", "needed",
+    - `head_start`: how many labels and seconds transfer saves, `{"labels": Figure, "seconds": Figure, "level", "limit", "needed", "seen",
       "points", "folds", "missing"}`; None without a scratch control.
     - `phases`: `[{"name", "seconds", "peak_mib"}]`; `seed`, `versions`, `options`, `machine` as used.
     """

@@ -48,7 +48,7 @@ class Task(Protocol):
     left_out: str
     """What a left-out probe does with a `share` of `count` examples, in half a sentence."""
     is_right_or_wrong: bool
-    """Whether an answer is right or wrong, as `correct` says; a number is only near or far."""
+    """Whether an answer is worth something or nothing, as `correct` says; a number or a place in an order is near or far."""
     panels: tuple[str, ...]
     """The panels of the report that only some tasks have."""
 

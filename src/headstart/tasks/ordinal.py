@@ -29,6 +29,7 @@ class Ordinal(Classes):
     default_metric = "rank_mae"
     guess_name = "always the middle class"
     left_out = "gets {share:.1%} of the steps of the order right on {count} training examples"
+    is_right_or_wrong = False
 
     def outputs(self, classes: Sequence[str]) -> int:
         """One per step between two classes."""

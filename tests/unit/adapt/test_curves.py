@@ -11,13 +11,15 @@ import pytest
 from tests.fakes import folds_of, workbench
 
 from headstart.adapt import curves as module
-from headstart.adapt.curves import PARTS, SIDES, SLACK, Points, curve_seconds, learning_curves, stored_seconds
+from headstart.adapt.curves import FEW, PARTS, SIDES, SLACK, Points, learning_curves, stored_seconds
 from headstart.adapt.proving import Outer, Proved
 from headstart.adapt.strategies import strategy_named
 from headstart.adapt.trial import Spec, Trial, Validated
 from headstart.run.journal import Journal
 
 TRAIN, TEST = 64, 16
+WHOLE_S = 2 * (SLACK * 8.0 * (1 / 8 + 1 / 4 + 1 / 2) + 3 * 1.0)
+"""All smaller sizes of both sides, 8 s for a refit and 1 s for the test rows."""
 SETTINGS = {
     "epochs": 2, "learning_rate": 1e-3, "head_learning_rate": 1e-3, "weight_decay": 0.05, "batch_size": 16, "warmup": 0.1,
     "hold_batch_norm": False, "stop_after": None, "folds": 1, "views": None,
@@ -73,6 +75,27 @@ def curves_of(folder, *, clock=None, folds=(0,), replay=None, prepared=None):
     return learning_curves(bench, outers, proved, points=points_of(folder, replay), clock=clock or Clock())
 
 
+def parts(curves):
+    return {role: curves.parts(role) for role in SIDES}
+
+
+def same_parts(*both):
+    return {role: list(both) for role in SIDES}
+
+
+def with_time_for(prepared, seen):
+    """The same case, where the winners of some sides were fitted on so many examples."""
+    bench, outers, proved = prepared
+    out = []
+    for split in proved:
+        winners = dict(split.winners)
+        for role, examples in seen.items():
+            spec = winners[role].spec
+            winners[role] = replace(winners[role], spec=replace(spec, settings={**spec.settings, "examples": examples}))
+        out.append(replace(split, winners=winners))
+    return bench, outers, out
+
+
 def told(curves):
     return [(point.fold, point.part, point.role, point.labels) for point in curves.points]
 
@@ -90,7 +113,7 @@ def refuse(*args, **kwargs):
 def test_both_sides_are_trained_on_nested_parts_and_predict_the_test_rows(tmp_path):
     found = curves_of(tmp_path)
     assert told(found) == [(0, part, role, TRAIN // part) for part in (*PARTS, 1) for role in SIDES]
-    assert (found.missing, found.parts, found.folds) == ("", [*PARTS, 1], [0])
+    assert (found.missing, parts(found), found.folds, found.everything) == ("", same_parts(*PARTS, 1), [0], TRAIN)
     truth = np.arange(TRAIN, TRAIN + TEST) % 2
     half = next(point for point in found.points if (point.part, point.role) == (2, "transfer"))
     assert (half.logits.argmax(1) == truth).mean() > 0.8
@@ -125,58 +148,62 @@ def test_deleted_logits_are_recomputed_to_the_same_and_the_journal_keeps_its_ent
     assert len(Journal(tmp_path / "journal.jsonl").of("point")) == 6
 
 
-def test_the_time_is_told_beforehand():
-    assert curve_seconds(8.0, 1.0) == pytest.approx(SLACK * (1 + 2 + 4) + 3)
-    assert curve_seconds(8.0, parts=[2]) == pytest.approx(SLACK * 4)
-
-
 @pytest.mark.parametrize(
-    ("seconds", "parts"),
+    ("seconds", "sizes"),
     [
-        (4.0, []),  # the smallest size takes both sides 2 · (1.15 · 1 + 1) s
-        (4.5, [8, 1]),
-        (7.0, [8, 4, 1]),
-        (11.5, [8, 4, 2, 1]),
+        (2.0, []),  # the smallest size takes a side 1.15 · 1 + 1 s
+        (2.2, [8, 1]),
+        (3.4, [8, 4, 1]),
+        (5.7, [8, 4, 2, 1]),
     ],
 )
-def test_only_what_the_clock_has_room_for_is_trained(tmp_path, seconds, parts):
+def test_only_what_the_clock_has_room_for_is_trained(tmp_path, seconds, sizes):
     found = curves_of(tmp_path, clock=Clock(left=seconds))
-    assert found.parts == parts
-    assert ("time left" in found.missing) == (parts != [8, 4, 2, 1])
-    assert len(Journal(tmp_path / "journal.jsonl").of("point")) == 2 * max(0, len(parts) - 1)
+    assert parts(found) == same_parts(*sizes)
+    expected = f"the time left was enough for {max(0, len(sizes) - 1)} of 3 smaller sizes"
+    assert found.missing == (expected if len(sizes) < 4 else "")
+    assert len(Journal(tmp_path / "journal.jsonl").of("point")) == 2 * max(0, len(sizes) - 1)
+
+
+def test_a_side_that_takes_too_long_does_not_keep_the_other_from_its_sizes(tmp_path):
+    """What transfer reaches with few labels can be read against the one end of scratch."""
+    bench, outers, proved = case(tmp_path)
+    slow = [replace(proved[0], refit_s={"transfer": 1.0, "scratch": 80.0}, predict_s=dict.fromkeys(SIDES, 0.1))]
+    found = curves_of(tmp_path, clock=Clock(left=10.0), prepared=(bench, outers, slow))
+    assert parts(found) == {"transfer": [8, 4, 2, 1], "scratch": [1]}
+    assert found.missing == "the time left was enough for 3 of 3 smaller sizes of transfer and 0 of 3 of training from scratch"
 
 
 def test_a_further_fold_is_begun_only_if_all_of_it_fits(tmp_path):
-    whole = 2 * curve_seconds(8.0, 1.0)
-    one = curves_of(tmp_path / "one", clock=Clock(left=whole - 0.5), folds=(1, 2))
+    one = curves_of(tmp_path / "one", clock=Clock(left=WHOLE_S - 0.5), folds=(1, 2))
     assert (one.folds, one.missing) == ([1], "measured on 1 of 2 folds")
-    both = curves_of(tmp_path / "both", clock=Clock(left=whole + 0.01), folds=(1, 2))
+    both = curves_of(tmp_path / "both", clock=Clock(left=WHOLE_S + 0.01), folds=(1, 2))
     assert (both.folds, both.missing, len(both.points)) == ([1, 2], "", 16)
 
 
 def test_a_clock_that_runs_faster_than_foreseen_leaves_whole_folds_only(tmp_path):
-    found = curves_of(tmp_path, clock=Clock(left=48.0, spend=8.0), folds=(1, 2))
+    found = curves_of(tmp_path, clock=Clock(left=53.0, spend=5.0), folds=(1, 2))
     assert found.folds == [1]
     assert found.missing.startswith("measured on 1 of 2 folds, because the time left was enough for")
 
 
 def test_a_replay_has_the_points_of_the_other_run_whatever_the_clock(tmp_path):
-    first = curves_of(tmp_path / "first", clock=Clock(left=7.0))
-    assert first.parts == [8, 4, 1]
+    first = curves_of(tmp_path / "first", clock=Clock(left=3.4))
+    assert parts(first) == same_parts(8, 4, 1)
     journal = Journal(tmp_path / "first" / "journal.jsonl")
     again = curves_of(tmp_path / "again", clock=Clock(left=0.0), replay=journal)
     same_points(first, again)
-    folds = curves_of(tmp_path / "one", clock=Clock(left=2 * curve_seconds(8.0, 1.0) - 0.5), folds=(1, 2))
+    folds = curves_of(tmp_path / "one", clock=Clock(left=WHOLE_S - 0.5), folds=(1, 2))
     journal = Journal(tmp_path / "one" / "journal.jsonl")
     same_points(folds, curves_of(tmp_path / "more", replay=journal, folds=(1, 2)))
 
 
 def test_the_replay_of_a_run_without_curves_measures_them(tmp_path):
     found = curves_of(tmp_path, clock=Clock(left=0.0), replay=Journal(tmp_path / "other.jsonl"))
-    assert found.parts == [8, 4, 2, 1]
+    assert parts(found) == same_parts(8, 4, 2, 1)
 
 
-def test_ctrl_c_ends_the_curves_with_what_is_whole(tmp_path, monkeypatch):
+def test_ctrl_c_ends_the_curves_with_what_is_finished(tmp_path, monkeypatch):
     clock, trained, said = Clock(), module._point, []
 
     def pressed(bench, split, job, points):
@@ -189,7 +216,8 @@ def test_ctrl_c_ends_the_curves_with_what_is_whole(tmp_path, monkeypatch):
     prepared[0].listener = said.append
     found = curves_of(tmp_path, clock=clock, prepared=prepared)
     assert clock.interrupted
-    assert (found.parts, found.missing) == ([8, 4, 1], "the run was stopped")
+    assert parts(found) == {"transfer": [8, 4, 2, 1], "scratch": [8, 4, 1]}
+    assert found.missing == "the run was stopped"
     assert "Stopping" in said[-1].text
     assert curves_of(tmp_path / "late", clock=clock).points == []
 
@@ -219,7 +247,8 @@ def test_a_training_that_diverges_leaves_its_size_out(tmp_path, monkeypatch):
     prepared = case(tmp_path)
     prepared[0].listener = said.append
     found = curves_of(tmp_path, prepared=prepared)
-    assert (found.parts, found.missing) == ([8, 2, 1], "a training failed")
+    assert parts(found) == {"transfer": [8, 4, 2, 1], "scratch": [8, 2, 1]}
+    assert found.missing == "a training failed"
     assert any("scratch on 16 examples failed: training diverged" in getattr(event, "text", "") for event in said)
 
 
@@ -227,17 +256,55 @@ def test_too_few_examples_have_no_parts(tmp_path):
     bench, outers, proved = case(tmp_path)
     small = [replace(outers[0], rows=np.arange(4))]
     found = curves_of(tmp_path, prepared=(bench, small, proved))
-    assert (found.points, found.missing) == ([], "there are too few training examples to take a part of them")
+    assert (found.points, found.missing) == ([], FEW)
 
 
-def test_a_winner_that_saw_a_part_only_has_no_curve(tmp_path):
-    bench, outers, proved = case(tmp_path)
-    trial = proved[0].winners["scratch"]
-    seen = replace(trial, spec=replace(trial.spec, settings={**SETTINGS, "examples": 32}))
-    part = [replace(proved[0], winners={**proved[0].winners, "scratch": seen})]
-    found = curves_of(tmp_path, prepared=(bench, outers, part))
-    assert found.points == []
-    assert found.missing == "the budget let one side train only with 32 of 64 training examples; a longer --budget would do"
+def test_a_side_that_had_time_for_a_part_ends_there_and_halves_below_it(tmp_path):
+    prepared = with_time_for(case(tmp_path), {"scratch": 32})
+    trained = []
+    honest = module._point
+
+    def seen(bench, split, job, points):
+        trained.append((job.trial.spec.role, len(job.rows)))
+        return honest(bench, split, job, points)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_point", seen)
+        found = curves_of(tmp_path, prepared=prepared)
+    assert trained == [("transfer", 4), ("scratch", 4), ("transfer", 8), ("scratch", 8), ("transfer", 16), ("scratch", 16), ("transfer", 32)]  # fmt: skip
+    last = {point.role: point for point in found.points if point.part == 1}
+    assert {role: last[role].labels for role in SIDES} == {"transfer": TRAIN, "scratch": 32}
+    assert last["scratch"].logits is prepared[2][0].logits["scratch"]  # of the model that was really fitted
+    assert found.missing == "training from scratch had time for 32 of 64 training examples; a longer --budget would do"
+
+
+def test_its_smaller_sizes_take_their_part_of_what_it_had_time_for(tmp_path):
+    """32 examples took 8 s: 4 of them take 1 s, not 4 / 64 of 8 s."""
+    found = curves_of(tmp_path, clock=Clock(left=2.2), prepared=with_time_for(case(tmp_path), {"scratch": 32}))
+    assert parts(found) == {"transfer": [16, 8, 1], "scratch": [16, 1]}
+
+
+def test_both_sides_may_have_had_time_for_a_part(tmp_path):
+    """A probe never does; what moves weights may, and is then never trained on more."""
+    bench, outers, proved = with_time_for(case(tmp_path), {"transfer": 48, "scratch": 20})
+    found = curves_of(tmp_path, prepared=(bench, outers, proved))
+    sizes = {role: [point.labels for point in found.points if point.role == role] for role in SIDES}
+    assert sizes == {"transfer": [4, 8, 16, 32, 48], "scratch": [4, 8, 20]}
+    assert found.missing.startswith("transfer had time for 48 of 64 training examples; training from scratch had time for 20 of")
+
+
+def test_the_folds_share_the_sizes_that_all_had_time_for(tmp_path):
+    bench, outers, proved = case(tmp_path, folds=(1, 2))
+    short = with_time_for((bench, outers, proved), {"scratch": 32})[2]
+    found = curves_of(tmp_path, prepared=(bench, outers, [proved[0], short[1]]))
+    assert parts(found) == {"transfer": [16, 8, 4, 2, 1], "scratch": [16, 8, 4, 1]}
+    assert found.missing == "training from scratch had time for 48 of 64 training examples; a longer --budget would do"
+
+
+def test_too_few_for_a_part_of_them_is_said_with_how_many(tmp_path):
+    found = curves_of(tmp_path, prepared=with_time_for(case(tmp_path), {"scratch": 3}))
+    assert (found.points, Journal(tmp_path / "journal.jsonl").of("point")) == ([], [])
+    assert found.missing == f"{FEW}; training from scratch had time for 3 of 64 training examples; a longer --budget would do"
 
 
 def test_transfer_pays_for_the_features_it_finds_and_scratch_for_none(tmp_path):

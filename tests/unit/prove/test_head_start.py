@@ -19,7 +19,7 @@ def curve(*shares, seconds=(1.0, 2.0, 4.0, 8.0), sizes=SIZES, n=EXAMPLES):
 
 
 def found(transfer, scratch, **more):
-    return head_start(transfer, scratch, rng=np.random.default_rng(0), **more)
+    return head_start(transfer, scratch, **{"right": True, "rng": np.random.default_rng(0), **more})
 
 
 def test_the_worth_is_read_where_scratch_ends():
@@ -27,7 +27,7 @@ def test_the_worth_is_read_where_scratch_ends():
     assert told.transfer_labels == pytest.approx(np.sqrt(25 * 50))  # halfway from 0.6 to 0.8, over the logarithm
     assert told.scratch_labels == 200
     assert told.labels.value == pytest.approx(200 - np.sqrt(1250))
-    assert told.labels.low < told.labels.value < told.labels.high < told.limit == 175
+    assert told.labels.low < told.labels.value < told.labels.high < told.transfer_limit == 175
     assert told.transfer_seconds == pytest.approx(0.5 + 0.5 * (np.sqrt(1250) - 25) / 25)
     assert told.seconds.value == pytest.approx(80 - told.transfer_seconds)
 
@@ -41,7 +41,7 @@ def test_scratch_that_never_gets_there_is_said_to_never():
 
 def test_transfer_that_is_ahead_at_once_is_worth_at_least_so_much():
     told = found(curve(0.8, 0.8, 0.9, 0.95), curve(0.3, 0.4, 0.5, 0.6))
-    assert told.labels.value == told.labels.low == told.labels.high == told.limit == 175
+    assert told.labels.value == told.labels.low == told.labels.high == told.transfer_limit == 175
 
 
 def test_scratch_ahead_is_worth_less_than_nothing():
@@ -61,7 +61,7 @@ def test_a_dip_is_smoothed_and_not_read_twice():
 
 def test_a_scratch_that_learns_nothing_does_not_make_the_head_start_worthless():
     told = found(curve(0.8, 0.85, 0.9, 0.95), curve(0.5, 0.5, 0.5, 0.5))
-    assert told.labels.value == told.limit
+    assert told.labels.value == told.transfer_limit
 
 
 def test_few_test_examples_leave_doubt_even_where_all_agree():
@@ -91,18 +91,63 @@ def test_losses_are_read_like_right_and_wrong():
     better, worse = (
         Curve(np.array(SIZES), np.ones(4), noise_NJ - np.array(losses)) for losses in ([0.5, 0.4, 0.3, 0.2], [0.9, 0.8, 0.6, 0.45])
     )  # fmt: skip
-    told = found(better, worse)
-    expected = 25 * 2 ** ((told.scratch_J[-1] - told.transfer_J[0]) / (told.transfer_J[1] - told.transfer_J[0]))
+    told = found(better, worse, right=False)
+    expected = 25 * 2 ** ((told.scratch_K[-1] - told.transfer_J[0]) / (told.transfer_J[1] - told.transfer_J[0]))
     assert told.transfer_labels == pytest.approx(expected)
     assert told.labels.low <= told.labels.value <= told.labels.high
     assert "Bonett" not in told.labels.method
 
 
+def test_losses_of_which_few_differ_leave_doubt_as_answers_do():
+    """Three examples that are all one class nearer with transfer: a plain bootstrap would be certain."""
+    near_NJ, far_NJ = np.full((3, 2), 0.0), np.full((3, 2), -1.0)
+    sides = [Curve(np.array([50, 200]), np.ones(2), values_NJ) for values_NJ in (near_NJ, far_NJ)]
+    few = found(*sides, right=False).labels
+    assert few.low < 0 < few.value == few.high == 150
+    many = [Curve(side.sizes_J, side.seconds_J, np.repeat(side.values_NJ, 100, axis=0)) for side in sides]
+    assert found(*many, right=False).labels.low == 150
+
+
+def test_answers_that_are_never_off_are_losses_all_the_same():
+    """All zeros look like answers that are all wrong."""
+    told = figure(np.zeros(40), right=False, rng=np.random.default_rng(0))
+    assert (told.value, told.high) == (0, None)
+    assert "undefined" not in told.method
+
+
+def test_a_side_that_had_time_for_a_part_ends_there():
+    """Scratch with 100 of 400 is where transfer is with 25 · √2: nothing is said of scratch with more."""
+    transfer = curve(0.5, 0.7, 0.8, 0.9, 0.95, sizes=[25, 50, 100, 200, 400], seconds=(1, 2, 3, 4, 5))
+    scratch = curve(0.3, 0.4, 0.6, sizes=[25, 50, 100])
+    told = found(transfer, scratch)
+    assert told.transfer_labels == pytest.approx(25 * np.sqrt(2))
+    assert told.scratch_labels == 100
+    assert (told.transfer_limit, told.scratch_limit) == (75, 375)
+    assert 0 < told.labels.low <= told.labels.value <= told.labels.high <= 75
+    assert (told.needed_by_scratch.labels, told.needed_by_scratch.never) == (None, 1)
+    back = found(scratch, transfer)
+    assert back.labels.value == pytest.approx(-told.labels.value)
+    assert (back.transfer_limit, back.scratch_limit) == (375, 75)
+
+
+def test_a_side_of_one_size_is_what_the_other_is_read_against():
+    told = found(curve(0.7, 0.8, 0.9, sizes=[50, 100, 200]), curve(0.75, sizes=[200]))
+    assert told.labels.value == pytest.approx(200 - 50 * np.sqrt(2))
+    ahead = found(curve(0.5, 0.6, 0.7, sizes=[50, 100, 200]), curve(0.9, sizes=[200]))
+    assert ahead.labels.value == ahead.labels.low == ahead.labels.high == 0  # scratch was not tried with fewer
+    assert ahead.scratch_limit == 0
+
+
+def test_what_one_side_alone_was_tried_with_says_nothing_at_a_tie():
+    told = found(curve(0.5, 0.5, 0.5, sizes=[25, 50, 200]), curve(0.5, 0.5, sizes=[100, 200]))
+    assert (told.transfer_labels, told.scratch_labels, told.labels.value) == (100, 100, 0)
+
+
 def test_figures_of_single_sizes():
     right_N = np.array([1.0] * 8 + [0.0] * 2)
-    assert figure(right_N, rng=np.random.default_rng(0)).method == "exact binomial"
-    assert "groups" in figure(right_N, rng=np.random.default_rng(0), groups=np.arange(10) // 2).method
-    assert figure(-right_N / 3, rng=np.random.default_rng(0)).value == pytest.approx(-0.8 / 3)
+    assert figure(right_N, right=True, rng=np.random.default_rng(0)).method == "exact binomial"
+    assert "groups" in figure(right_N, right=True, rng=np.random.default_rng(0), groups=np.arange(10) // 2).method
+    assert figure(-right_N / 3, right=False, rng=np.random.default_rng(0)).value == pytest.approx(-0.8 / 3)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +155,8 @@ def test_figures_of_single_sizes():
     [
         (curve(0.5, sizes=[25]), curve(0.5, sizes=[25]), {}),
         (curve(0.5, 0.6, sizes=[50, 25]), curve(0.5, 0.6, sizes=[50, 25]), {}),
-        (curve(0.5, 0.6, sizes=[25, 50]), curve(0.5, 0.6, sizes=[25, 60]), {}),
+        (curve(0.5, 0.6, sizes=[25, 50]), curve(0.5, 0.6, sizes=[60, 90]), {}),
+        (curve(0.5, sizes=[60]), curve(0.5, 0.6, sizes=[25, 50]), {}),
         (curve(0.5, 0.6, sizes=[25, 50], n=10), curve(0.5, 0.6, sizes=[25, 50], n=9), {}),
         (curve(0.5, 0.6, sizes=[25, 50], seconds=(1.0,)), curve(0.5, 0.6, sizes=[25, 50]), {}),
         (curve(0.5, np.nan, sizes=[25, 50]), curve(0.5, 0.6, sizes=[25, 50]), {"groups": np.arange(9)}),

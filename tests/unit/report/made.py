@@ -100,7 +100,7 @@ def head_start(
             for part in (0.55, 0.7, 0.85, 1.0)
         ]
         curves[side] = Curve(sizes, seconds * sizes / labels, np.stack(right, axis=1).astype(float))
-    told = told_of(curves["transfer"], curves["scratch"], groups=None, seed=0)
+    told = told_of(curves["transfer"], curves["scratch"], right=True, everything=labels, groups=None, seed=0)
     return {**told, "folds": [0], "missing": None}
 
 

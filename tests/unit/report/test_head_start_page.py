@@ -32,6 +32,9 @@ POINTS = [
 ]
 
 
+SEEN = {"transfer": 244, "scratch": 244, "all": 244}
+
+
 def figure(value, low, high):
     return {"value": value, "low": low, "high": high, "n": 153, "method": "percentile bootstrap"}
 
@@ -42,7 +45,7 @@ def told(value, low, high, *, seconds=61.2, transfer=40.0, scratch=244.0, never=
     there = {"labels": 40.0, "low": 30.0, "high": 60.0, "never": 1 - never}
     sides = {"scratch": ends, "transfer": there} if value > 0 else {"scratch": there, "transfer": ends}
     found = {
-        "labels": figure(value, low, high), "seconds": figure(seconds, 60.0, 62.0), "level": level, "limit": 214.0,
+        "labels": figure(value, low, high), "seconds": figure(seconds, 60.0, 62.0), "level": level, "limit": {"transfer": 214.0, "scratch": 214.0}, "seen": SEEN,
         "needed": sides, "points": POINTS, "folds": [0], "missing": None, **more,
     }  # fmt: skip
     return replace(sample("bees").result, head_start=found)
@@ -79,6 +82,91 @@ def test_never_is_said_with_how_often():
     tie = replace(tie, head_start={**tie.head_start, "needed": {"scratch": there, "transfer": there}})
     assert needed(tie) == "Training from scratch gets to where transfer is with all 244 with 200 labels; in 40 % of resamples it never does within your data."  # fmt: skip
     assert needed(replace(tie, head_start=None)) == ""
+
+
+SHORT = {"seen": {"transfer": 244, "scratch": 96, "all": 244}, "limit": {"transfer": 84.0, "scratch": 232.0}}
+"""Scratch had time for 96 of 244 examples; both were tried with 12 and more."""
+
+
+def test_a_side_that_had_time_for_a_part_is_said_to_and_nothing_beyond_it():
+    short = told(60.0, 41.0, 72.0, transfer=36.0, scratch=96.0, **SHORT)
+    assert sentence(short) == "Your head start is worth 60 labels (41–72) and 61 s: with 36 labels transfer is where training from scratch is with the 96 of 244 it had time for."  # fmt: skip
+    assert needed(short) == "With the 96 of 244 it had time for, training from scratch does not get to where transfer is with all 244 (in 98 % of resamples of the test pictures); with more it was not tried."  # fmt: skip
+    at_once = told(84.0, 84.0, 84.0, transfer=12.0, scratch=96.0, **SHORT)
+    assert sentence(at_once) == "Your head start is worth at least 84 labels and 61 s: with 12, the fewest tried, transfer already does as well as scratch with the 96 of 244 it had time for."  # fmt: skip
+    behind = told(-200.0, -220.0, -150.0, seconds=-61.2, transfer=244.0, scratch=44.0, **SHORT)
+    assert sentence(behind).startswith("Training from scratch is ahead by 200 labels (150–220) and 61 s")
+    assert "never gets to where training from scratch is with the 96 of 244 it had time for within your data" in needed(behind)
+    there = {"labels": 90.0, "low": 60.0, "high": None, "never": 0.3}
+    tie = replace(short, head_start={**short.head_start, "needed": {"scratch": there, "transfer": there}})
+    assert needed(tie) == "Training from scratch gets to where transfer is with all 244 with 90 labels; in 30 % of resamples it never does with the 96 of 244 it had time for."  # fmt: skip
+
+
+def test_a_side_that_is_ahead_where_it_was_tried_with_all_only_has_no_worth():
+    none = told(0.0, 0.0, 0.0, never=0.0, limit={"transfer": 214.0, "scratch": 0.0})
+    ends = {"labels": None, "low": None, "high": None, "never": 1.0}
+    ahead = replace(none, head_start={**none.head_start, "needed": {**none.head_start["needed"], "transfer": ends}})
+    ahead.head_start["needed"]["scratch"] = {"labels": 244.0, "low": 244.0, "high": 244.0, "never": 0.0}
+    assert sentence(ahead) == "What the head start is worth was not measured: training from scratch ends ahead, and was not tried with fewer labels."  # fmt: skip
+
+
+def only_scratch(labels, share):
+    """A size at which only scratch was trained."""
+    level = {"value": share, "low": share - 0.1, "high": share + 0.1, "n": 153, "method": "exact binomial"}
+    return {"labels": labels, "scratch": level, "scratch_curve": share, "scratch_seconds": 9.0, "transfer": None, "transfer_curve": None, "transfer_seconds": None}  # fmt: skip
+
+
+def test_the_page_draws_sides_of_other_sizes(tmp_path):
+    points = [*POINTS[:2], only_scratch(96, 0.5), *({**point, **dict.fromkeys(("scratch", "scratch_curve", "scratch_seconds"))} for point in POINTS[2:])]  # fmt: skip
+    found = told(60.0, 41.0, 72.0, transfer=36.0, scratch=96.0, **{**SHORT, "points": points}, missing="training from scratch had time for 96 of 244").head_start  # fmt: skip
+    page = written(tmp_path, sample("bees"), head_start=found)
+    assert (page.count('class="point transfer"'), page.count('class="point scratch"')) == (4, 3)
+    assert "had time for a part of them only" in Seen(page).words
+    box = curve_chart.frame(points)
+    gap = curve_chart.gap(box, found["level"], points)
+    assert (gap.left, gap.right, gap.y) == (box.x(36), box.x(96), box.y(0.5))
+
+
+def test_numbers_below_the_chart_do_not_run_into_each_other():
+    points = [{**POINTS[0], "labels": labels} for labels in (500, 960, 1000, 1050, 2000, 3900, 4000)]
+    found = curve_chart.marks(curve_chart.frame(points), points)
+    assert [number for _, number in found] == ["500", "960", "", "", "2,000", "", "4,000"]
+    assert [x for x, _ in found] == sorted(x for x, _ in found)
+
+
+def test_errors_are_drawn_in_the_unit_of_the_labels_and_lower_is_better(tmp_path):
+    made = sample("bees")
+    points = [
+        {
+            key: {**value, **{end: round(40 * (1 - value[end]), 1) for end in ("value", "low", "high")}}
+            if isinstance(value, dict)
+            else 40 * (1 - value)
+            if key.endswith("_curve")
+            else value
+            for key, value in point.items()
+        }
+        for point in POINTS
+    ]
+    figures = {role: {"mae": points[-1][role]} for role in ("transfer", "scratch")}
+    angles = {
+        "task": {**made.result.task, "kind": "quantity", "metric": "mae", "higher_is_better": False},
+        "test": figures, "confusion": None, "calibration": None, "trials": [],
+        "verdict": {**made.result.verdict, "margin": 0.2}, "head_start": told(204.0, 150.2, 209.7, points=points).head_start,
+    }  # fmt: skip
+    page = written(tmp_path, made, **angles)
+    words = Seen(page).words
+    assert "Your head start is worth 204 labels (150–210) and 61 s: with 40 labels transfer is where" in words
+    assert "% right" not in page[page.index('id="head-start"') : page.index("How to read this")]
+    assert "off by 16.0 with 30 labels" in page
+    assert "curves that never rise" in words
+    assert page.count("Mean absolute error, in the unit of the labels; lower is better") == 2
+    assert "Errors are in the unit of the labels." in words
+    box = curve_chart.frame(points, is_off=True)
+    assert not box.scale.percent
+    assert box.scale.high >= 32  # what scratch is off by at most
+    side = curve_chart.side(box, points, "scratch")
+    assert [y for _, y, _ in side.dots] == sorted(y for _, y, _ in side.dots)  # a smaller error stands lower
+    assert curve_chart.gap(box, {"transfer_labels": 44.0, "scratch_labels": 244.0}, points).y == box.y(14.0)
 
 
 def test_durations():

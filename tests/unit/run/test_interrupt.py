@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from headstart.events import Said, silent
-from headstart.run.clock import BudgetClock, Slice
+from headstart.run.clock import AtLeast, BudgetClock, Slice
 from headstart.run.interrupt import finishing_early
 
 
@@ -48,6 +48,19 @@ def test_a_trial_is_broken_off_at_once():
             signal.raise_signal(signal.SIGINT)
         assert not clock.interrupted  # the search does that, and says so
         assert not clock.is_breakable
+
+
+def test_what_is_given_beyond_a_budget_ends_with_an_interrupt_too():
+    spent = Slice(BudgetClock(None), 0.0)
+    given = AtLeast(spent, 1000.0)
+    assert spent.seconds_left() == 0
+    assert 900 < given.seconds_left() <= 1000
+    assert AtLeast(BudgetClock(None), 5.0).seconds_left() == math.inf
+    assert given.now() <= spent.now()
+    with finishing_early(BudgetClock(None), silent), given.breakable():
+        pass
+    given.interrupt()
+    assert (given.interrupted, spent.interrupted, given.seconds_left()) == (True, True, 0)
 
 
 def test_what_the_program_set_itself_stays():
