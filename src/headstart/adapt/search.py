@@ -12,6 +12,7 @@ import numpy as np
 from headstart.adapt.arms import Arm, Line
 from headstart.adapt.conduct import Outcome, conduct, seed_of
 from headstart.adapt.ledger import Ledger
+from headstart.adapt.shards import ahead
 from headstart.adapt.space import Settings
 from headstart.adapt.strategies import CONTROLS, STRATEGIES, strategy_named
 from headstart.adapt.strategy import Effort, Proposal
@@ -96,6 +97,7 @@ class _Search:
             if known is not None:
                 self._take(known)
                 continue
+            ahead(self.bench, spec)
             self._begin(spec, math.inf, self.ledger.known_before(spec, self.fold))
             self._collect()
         while True:
@@ -113,6 +115,7 @@ class _Search:
             following = self._following()
             if following is None:
                 break
+            ahead(self.bench, following)
             self._begin(following, self._time_for(following))
         if not self.running:
             return False
@@ -154,6 +157,7 @@ class _Search:
             seed=seed_of(self.bench, spec, self.fold),
             seconds_left=seconds_left,
             watch=watch,
+            ways=self.bench.ways,
         )
 
     def _collect(self) -> None:
