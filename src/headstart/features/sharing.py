@@ -91,8 +91,7 @@ def shared_out(
     told = _Told(counts, is_there, what, total, listener, time.monotonic())
     futures: list[Future[None]] = []
     try:
-        for portion in portions:
-            futures.append(others.submit(portion))
+        futures.extend(others.submit(portion) for portion in portions)
         told.look()
         waiting: AbstractSet[Future[None]] = set(futures)
         while waiting:
