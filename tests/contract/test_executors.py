@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 from concurrent.futures import wait
+from functools import partial
 
 import numpy as np
 import pytest
@@ -148,3 +150,30 @@ def noting(submit, asked):
 
 def broken(item):
     raise DataError("a.jpg: cannot be read.")
+
+
+def test_where_a_process_is_ended_this_one_goes_on(executor, tmp_path, monkeypatch):
+    bench, told = sharded(tmp_path, monkeypatch), []
+    alone = bench.features("tiny").take(range(44))
+    bench = sharded(tmp_path / "other", monkeypatch)
+    bench.decode, bench.listener = partial(fatal_elsewhere, os.getpid()), told.append
+    with bench.shared_with(executor):
+        np.testing.assert_array_equal(bench.features("tiny").take(range(44)), alone)
+    said = [event.text for event in told if isinstance(event, Said) and "was ended from outside" in event.text]
+    assert len(said) == (1 if executor.workers > 1 else 0)
+    assert executor.submit(total, {"start": 1}).result()[0] == 1, "and the next job runs"
+
+
+def test_a_process_that_was_ended_between_two_jobs_is_no_loss(executor):
+    shared = {"start": 1}
+    home = executor.submit(total, shared).result()[1]
+    if home != os.getpid():
+        os.kill(home, signal.SIGKILL)
+        os.waitpid(home, 0)
+    assert executor.submit(total, shared).result()[0] == 1
+
+
+def fatal_elsewhere(home, item):
+    if os.getpid() != home:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
