@@ -1,11 +1,13 @@
 """Whether cost grows linearly with the number of examples, phase by phase, and memory not at all.
 
     python benchmarks/scaling.py --sizes 32768 65536 131072 262144
+    python benchmarks/scaling.py --phases split neighbours probe --sizes 32768 65536 131072 262144
 
 Pictures of 16 × 16 pixels, smooth as photographs are, and short texts are drawn on the fly, each from its own seed; about one in fifty nearly repeats
 an earlier one. Each size runs in a process of its own, so that its peak memory is its own. Phases: the audit with its search for
 near-duplicates, the split, extraction (a backbone of two convolutions for pictures, hashed words for texts: what surrounds the network is
-measured, not the network), nearest neighbours, the probe, and prediction. Told are seconds of processor time, all threads
+measured, not the network), nearest neighbours, the probe, and prediction. With `--phases` only some are run: where the audit is left out the split is
+given the near-duplicates as they were drawn, and where extraction is left out features are drawn as well, of the same width. Told are seconds of processor time, all threads
 together, which other work on the machine hardly disturbs, and peak memory in MiB; the exponent is the slope of the logarithm of either over that of
 the size, by least squares.
 """
@@ -30,6 +32,8 @@ SIDE, CLASSES, COPIED = 16, 4, 50
 SIZES = [32_768, 65_536, 131_072, 262_144]
 WORDS = 20_000
 KINDS = ("pictures", "texts")
+PHASES = ("audit", "split", "extraction", "neighbours", "probe", "prediction")
+WIDTH = 64
 
 
 def main() -> None:
@@ -37,17 +41,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--phases", nargs="+", choices=PHASES, default=list(PHASES), help="what to measure")
     parser.add_argument("--one", nargs=2, metavar=("KIND", "SIZE"), help=argparse.SUPPRESS)
     parser.add_argument("--json", type=Path, help="write the figures here as well")
     chosen = parser.parse_args()
     if chosen.one:
-        print(json.dumps(measured(chosen.one[0], int(chosen.one[1]))))
+        print(json.dumps(measured(chosen.one[0], int(chosen.one[1]), set(chosen.phases))))
         return
     found: dict[str, dict[int, dict[str, float]]] = {}
     for kind in chosen.kinds:
         found[kind] = {}
         for size in chosen.sizes:
-            command = [sys.executable, __file__, "--one", kind, str(size)]
+            command = [sys.executable, __file__, "--one", kind, str(size), "--phases", *chosen.phases]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             figures = found[kind][size] = json.loads(done.stdout.splitlines()[-1])
             print(f"{kind} {size}: " + ", ".join(f"{name} {value:.2f}" for name, value in figures.items()), flush=True)
@@ -108,7 +113,7 @@ class Drawn(Sequence[Any]):
         return " ".join(words) + ("!" if copied else "")
 
 
-def measured(kind: str, count: int) -> dict[str, float]:
+def measured(kind: str, count: int, phases: set[str]) -> dict[str, float]:
     """Processor seconds of each phase for so many examples, and the peak memory in MiB."""
     from headstart.adapt.probe import features_source
     from headstart.data.audit import audit
@@ -122,8 +127,7 @@ def measured(kind: str, count: int) -> dict[str, float]:
     place()
     items = Drawn(kind, count)
     labels = np.arange(count) % CLASSES
-    for row in range(COPIED - 1, count, COPIED):
-        labels[row] = (row - COPIED // 2) % CLASSES
+    labels[COPIED - 1 :: COPIED] = labels[COPIED - 1 - COPIED // 2 :: COPIED][: count // COPIED]
     modality = MODALITIES["image" if kind == "pictures" else "text"]
     data = Dataset(
         kind, "image" if kind == "pictures" else "text", "single", items, [str(row) for row in range(count)],
@@ -135,30 +139,60 @@ def measured(kind: str, count: int) -> dict[str, float]:
     def phase(name: str) -> Iterator[None]:
         began = time.process_time()
         yield
-        spent[name] = time.process_time() - began
+        if name in phases:
+            spent[name] = time.process_time() - began
 
     with tempfile.TemporaryDirectory() as folder:
         with phase("audit"):
-            found = audit(data)
+            found = audit(data) if "audit" in phases else known(data)
         with phase("split"):
             parts = split(data, found, seed=0)
         backbone = tiny_backbone(kind)
-        placement = place(precision="fp32")
-        with phase("extraction"):
-            features = extract(items, backbone, decode=modality.decode, placement=placement, folder=Path(folder) / "f")
-        with phase("neighbours"):
-            knn_loo(features.chunks, labels)
-        rows = np.array(parts.train)
-        folds = inner_folds(labels[rows], np.array(parts.groups)[rows], k=4, seed=0)
-        with phase("probe"):
-            probe = cross_validated_probe(features_source(features, rows), labels[rows], folds=folds, classes=CLASSES)
-        with phase("prediction"):
-            right = 0
-            start = 0
-            for features_nD in features.chunks():
-                right += int((probe.logits(features_nD).argmax(1) == labels[start : start + len(features_nD)]).sum())
-                start += len(features_nD)
-    return {**spent, "memory": peak_memory_mib(), "right": right / count}
+        placement, kept = place(precision="fp32"), Path(folder) / "f"
+        if "extraction" in phases:
+            with phase("extraction"):
+                features = extract(items, backbone, decode=modality.decode, placement=placement, folder=kept)
+        elif phases & {"neighbours", "probe", "prediction"}:
+            features = drawn_features(labels, kept)
+        if "neighbours" in phases:
+            with phase("neighbours"):
+                knn_loo(features.chunks, labels)
+        right = None
+        if phases & {"probe", "prediction"}:
+            rows = np.array(parts.train)
+            folds = inner_folds(labels[rows], np.array(parts.groups)[rows], k=4, seed=0)
+            with phase("probe"):
+                source = features_source(features, rows)
+                probe = cross_validated_probe(source, labels[rows], folds=folds, classes=CLASSES)
+            with phase("prediction"):
+                answers = np.concatenate([probe.logits(features_nD).argmax(1) for features_nD in features.chunks()])
+            right = float((answers == labels).mean())
+    return {**spent, "memory": peak_memory_mib()} | ({} if right is None else {"right": right})
+
+
+def known(data: Any) -> Any:
+    """An audit that finds nothing but the near-duplicates that were drawn, without looking."""
+    from headstart.data.audit_result import Audit
+
+    near = np.arange(len(data))
+    near[COPIED - 1 :: COPIED] -= COPIED // 2
+    nothing: tuple[Any, ...] = ()
+    return Audit(
+        data.name, "example", len(data), list(range(len(data))), near.tolist(), *[nothing] * 7, {}, {}, {}, nothing, nothing
+    )
+
+
+def drawn_features(labels: np.ndarray, folder: Path) -> Any:
+    """Features (N × WIDTH) whose class means lie apart by less than the spread, as extraction would leave them."""
+    from headstart.features.store import ROWS_PER_SHARD, FeatureWriter
+
+    means = np.random.default_rng(0).normal(size=(CLASSES, WIDTH)).astype(np.float32) * 0.2
+    writer = FeatureWriter(folder, width=WIDTH)
+    for start in range(0, len(labels), ROWS_PER_SHARD):
+        own = labels[start : start + ROWS_PER_SHARD]
+        noise = np.random.default_rng((3, start)).standard_normal((len(own), WIDTH), dtype=np.float32)
+        writer.add(means[own] + noise)
+    return writer.close()
 
 
 def tiny_backbone(kind: str) -> Any:
@@ -199,10 +233,10 @@ def tiny_backbone(kind: str) -> Any:
         def __init__(self) -> None:
             super().__init__()
             torch.manual_seed(0)
-            convolutions = nn.Sequential(nn.Conv2d(3, 16, 5, stride=4), nn.ReLU(), nn.Conv2d(16, 64, 3), nn.ReLU())
-            self.net = convolutions if kind == "pictures" else nn.Embedding(4096, 64)
+            convolutions = nn.Sequential(nn.Conv2d(3, 16, 5, stride=4), nn.ReLU(), nn.Conv2d(16, WIDTH, 3), nn.ReLU())
+            self.net = convolutions if kind == "pictures" else nn.Embedding(4096, WIDTH)
             self.preprocess = Pictures() if kind == "pictures" else Texts()
-            self.stages = (Stage("all", ("",), 64),)
+            self.stages = (Stage("all", ("",), WIDTH),)
             self.card = SourceCard(spec="tiny", name="tiny", modality="image", family="none", architecture="tiny")
 
         def forward(self, inputs: Any) -> torch.Tensor:

@@ -55,3 +55,11 @@ def png_header_only(path: Path, *, width: int, height: int) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
+
+
+def smooth_sketches(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Grey levels (count × 256) of pictures of 16 × 16 pixels whose amplitudes fall with frequency, as those of photographs do."""
+    waves = np.hypot(np.fft.fftfreq(16)[:, None], np.fft.fftfreq(16)[None])
+    spectra = np.fft.fft2(rng.normal(size=(count, 16, 16)), axes=(1, 2)) / np.maximum(waves, 1 / 16)
+    fields = np.fft.ifft2(spectra, axes=(1, 2)).real
+    return np.clip(128 + 40 * fields / fields.std(axis=(1, 2), keepdims=True), 0, 255).reshape(count, 256)

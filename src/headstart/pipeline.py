@@ -164,7 +164,7 @@ def fit(
             plans = {number: plan_of(options, run.journal, number, own=own, grace_s=GRACE_S / len(numbers)) for number in numbers}
             replayed = Journal(Path(replay)) if replay else None
             ledger = Ledger(run.journal, run.folder / "trials", replay=replayed)
-            with executing(options.workers) as executor:
+            with executing(options.workers) as executor, bench.shared_with(executor):
                 proved, final, trials_run = adapt(material, bench, plans, ledger, run, executor)
             if bench.saved_s >= 1:
                 run.listener(

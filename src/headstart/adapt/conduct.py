@@ -15,6 +15,7 @@ from headstart.adapt.watch import OutOfTime, Watch
 from headstart.adapt.workbench import Folds, StepKey, Workbench
 from headstart.errors import ModelError, OutOfMemory
 from headstart.events import Event
+from headstart.features.way import Way
 from headstart.runtime import child_seed
 
 
@@ -35,11 +36,20 @@ class Outcome:
 
 
 def conduct(
-    bench: Workbench, spec: Spec, rows: np.ndarray, folds: Folds, *, seed: int, seconds_left: float, watch: Watch
+    bench: Workbench,
+    spec: Spec,
+    rows: np.ndarray,
+    folds: Folds,
+    *,
+    seed: int,
+    seconds_left: float,
+    watch: Watch,
+    ways: Mapping[str, Way] | None = None,
 ) -> Outcome:
     """Run the trial. A diverged training, too little memory, and a network that does not allow the strategy are failures, not
-    errors.
+    errors. `ways` are those of the workbench now, which may have been sent before.
     """
+    bench.ways.update(ways or {})
     began = time.monotonic()
     watch = replace(watch, ends=began + seconds_left)
     validated, values, error, over = None, {}, None, False

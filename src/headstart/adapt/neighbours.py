@@ -26,6 +26,8 @@ from headstart.solvers import directions, nearest
 NEIGHBOURS = (1, 3, 5, 10, 20, 50)
 TEMPERATURES = (0.02, 0.05, 0.1, 0.3)
 """What is tried: how many vote, and over which difference of cosines a vote loses two thirds of its weight."""
+MOST_REMEMBERED = 1 << 15
+"""Comparing all examples with all grows with the square: of more, so many are drawn, which is what fits into memory at 1,024 features."""
 NO_GROUP = -1
 """Of an example that is new: anyone may vote on it."""
 
@@ -113,11 +115,12 @@ class Neighbours(Still):
         if bench.task.kind not in LINKS:
             raise ModelError(f"{self.name}: neighbours cannot vote on {bench.task.name}. Leave it out.")
         features: AnyFeatures = bench.features(spec.backbone)
-        seen = draw(rows, bench.targets, folds_or_own(bench, rows, folds), max(1, MOST_NUMBERS // features.width))
+        most = min(MOST_REMEMBERED, max(1, MOST_NUMBERS // features.width))
+        seen = draw(rows, bench.targets, folds_or_own(bench, rows, folds), most)
         if len(seen.rows) < len(rows):
             bench.listener(
                 Said(
-                    f"{self.name} remembers {len(seen.rows):,} of {len(rows):,} examples: more do not fit into memory."
+                    f"{self.name} remembers {len(seen.rows):,} of {len(rows):,} examples: more take too much memory or time."
                 )
             )
         return seen

@@ -15,6 +15,7 @@ from headstart.adapt.conduct import Outcome, conduct, seed_of
 from headstart.adapt.deaths import LEFT_OUT
 from headstart.adapt.falling import curves_like
 from headstart.adapt.ledger import Ledger
+from headstart.adapt.shards import ahead
 from headstart.adapt.space import BATCH_SIZE, Settings
 from headstart.adapt.strategies import strategy_named
 from headstart.adapt.strategy import Effort, Proposal
@@ -110,6 +111,7 @@ class _Search:
             if known is not None:
                 self._take(known)
                 continue
+            ahead(self.bench, spec)
             self._begin(spec, math.inf, self.ledger.known_before(spec, self.fold))
             self._collect()
         while True:
@@ -127,6 +129,7 @@ class _Search:
             following = self._following()
             if following is None:
                 break
+            ahead(self.bench, following)
             self._begin(following, self._time_for(following))
         if not self.running:
             return False
@@ -175,6 +178,7 @@ class _Search:
             seed=seed_of(self.bench, running.spec, self.fold),
             seconds_left=running.seconds_left,
             watch=running.watch,
+            ways=self.bench.ways,
         )
 
     def _collect(self) -> None:

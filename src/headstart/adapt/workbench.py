@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from headstart.adapt.exactness import FeatureGap, GradientGap, feature_gap, grad
 from headstart.adapt.examples import Augment, PreparedExamples, prepare_examples
 from headstart.adapt.judge import Judge
 from headstart.adapt.memory import Need
+from headstart.adapt.shards import ByExecutor
 from headstart.errors import ModelError
 from headstart.events import Listener, Said, silent
 from headstart.features.batches import Decode, to_device
@@ -25,6 +27,7 @@ from headstart.features.way import Way
 from headstart.files import sha256_text
 from headstart.models.backbone import Backbone, Inputs
 from headstart.models.resume import Resumed
+from headstart.protocols import Executor
 from headstart.runtime import Placement, child_seed, random_state_kept, seed_everything
 from headstart.tasks import Task
 
@@ -67,6 +70,8 @@ class Workbench:
     listener: Listener = silent
     heard: list[Said] = field(default_factory=list)
     """In a copy that was sent to another process: what was said there, for whoever sent it."""
+    executor: Executor | None = None
+    """Who is given shards of features where it runs several jobs at a time; not in a copy that was sent to another process."""
     choose_way: Chooser = fixed
     ways: dict[str, Way] = field(default_factory=dict)
     """What `choose_way` said, by job: a copy in another process has to go the same ways."""
@@ -84,7 +89,7 @@ class Workbench:
 
     def __getstate__(self) -> dict[str, Any]:
         """What is sent to another process: all but what was computed, which it finds in the cache, and who listens here."""
-        kept = ("heard", "listener", "choose_way")
+        kept = ("heard", "listener", "choose_way", "executor")
         return {one.name: getattr(self, one.name) for one in fields(self) if one.name[0] != "_" and one.name not in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -153,6 +158,7 @@ class Workbench:
                 cache=self.cache,
                 listener=self.listener,
                 choose=self._way,
+                others_for=lambda rows: self._others(name, rows),
             )
         return self._staged[name]
 
@@ -162,6 +168,15 @@ class Workbench:
         if key not in self._features:
             self._features[key] = self._extract(name, random)
         return self._features[key]
+
+    @contextmanager
+    def shared_with(self, executor: Executor) -> Iterator[None]:
+        """While inside, shards of features are handed to `executor`."""
+        self.executor = executor
+        try:
+            yield
+        finally:
+            self.executor = None
 
     def _extract(self, name: str, random: bool) -> AnyFeatures:
         if not random and name in self._staged and len(self.items) <= ONE_PASS:
@@ -179,7 +194,11 @@ class Workbench:
             folder=self.cache / "features" / address(backbone, self.fingerprint, placement, way=way),
             listener=self.listener,
             way=way,
+            others=self._others(name, np.arange(len(self.items)), random=random),
         )
+
+    def _others(self, name: str, rows: np.ndarray, *, random: bool = False) -> ByExecutor | None:
+        return None if self.executor is None else ByExecutor(self.executor, self, name, rows, random)
 
     def _way(self, job: Job) -> Way:
         if job.key not in self.ways:

@@ -93,10 +93,11 @@ class _Findings:
         for group in self.near_groups:
             top = max(map(self._rank, group))
             holders = [row for row in group if self._rank(row) == top]
+            equal = {int(self.exact[row]): row for row in reversed(holders)}
             for row in group:
                 if self._rank(row) == top:
                     continue
-                twin = next((other for other in holders if self.exact[other] == self.exact[row]), None)
+                twin = equal.get(int(self.exact[row]))
                 other = holders[0] if twin is None else twin
                 kind = "near" if twin is None else "exact"
                 self.leaks.append((row, other, kind))

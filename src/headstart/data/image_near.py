@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import chain, product
 from typing import Any
 
 import numpy as np
@@ -25,47 +26,56 @@ CONFIRMED = 0.992
 SMALL_SIDE = 48  # pixels; smaller pictures hold too little for the laxer bound
 CONFIRMED_SMALL = 0.996
 MEAN_DIFFERENCE = 24.0  # grey levels, of 255
-DIMENSIONS = 12
-BLOCK = 512
+DIMENSIONS = 31
+CELL_DIMENSIONS = 3
+BANDS = (0.998, ALIKE)  # copies nearly always reach the first: pairs that do are confirmed before any that do not
+RADIUS = float(np.sqrt(2 * (1 - ALIKE)))  # how far apart unit sketches that correlate by ALIKE are
+SLACK = 1e-6  # of float32: bounds are never below what they bound
+BLOCK, CHUNK = 512, 2048
 SAMPLE = 4096  # sketches, evenly spaced, that the principal directions are taken from
-NEAREST = 48  # neighbours per picture among the sketches
-LOOKS_PER_PICTURE = 16  # confirmations per picture, the likeliest first
+HELD = 1 << 20  # candidate pairs of a block that are held at a time
+AT_ONCE = 4096  # candidates between looks at who has been joined meanwhile
+MISSES = 16  # confirmations that may fail per picture
+AHEAD = [step for step in product((-1, 0, 1), repeat=CELL_DIMENSIONS) if step > (0,) * CELL_DIMENSIONS]
+"""One of each pair of opposite steps to an adjacent cell."""
+
+Cells = dict[tuple[int, ...], np.ndarray]
 
 
 def near(sketches_NK: np.ndarray, item_of: Callable[[int], Any]) -> Iterator[tuple[int, int]]:
     """Yield pairs of rows that show nearly the same picture; enough of them to join every cluster.
 
-    Neighbours are searched in the sketches' first principal components, which never lengthen a distance, so that
-    no pair above ALIKE is missed unless NEAREST others look nearer there: without that bound the work would grow with the
-    square where many pictures look alike. Memory is that of the sketches and of one block of neighbours.
+    No pair of sketches that correlate by ALIKE or more is overlooked (`_candidates`). Each is confirmed, the likeliest first (by BANDS, and
+    within a block), unless its two are joined already, or each of them has had MISSES looks in vain: there are at most N joins and
+    MISSES · N such looks, however many pictures look alike. Memory is that of the sketches, half as much again, and of one block.
     """
-    from scipy.spatial import cKDTree
-
     if len(sketches_NK) < 2:
         return
-    reduced = _reduced(sketches_NK)
-    radius = float(np.sqrt(2 * (1 - ALIKE)))
-    tree = cKDTree(reduced)
-    clusters = Clusters(len(reduced))
+    clusters, missed_N = Clusters(len(sketches_NK)), np.zeros(len(sketches_NK), dtype=np.int32)
 
     @lru_cache(maxsize=2048)
     def fine(row: int) -> tuple[np.ndarray, int]:
         return _fine(item_of(row))
 
-    crowded_N = np.zeros(len(reduced), dtype=bool)
-    for start in range(0, len(reduced), BLOCK):
-        block = reduced[start : start + BLOCK]
-        far_nK, near_nK = tree.query(block, k=min(NEAREST + 1, len(reduced)), distance_upper_bound=radius)
-        crowded_N[start : start + len(block)] = np.isfinite(far_nK[:, -1])
-        for offset, (far_K, near_K) in enumerate(zip(far_nK, near_nK, strict=True)):
-            row = start + offset
-            found = near_K[np.isfinite(far_K)]
-            # Each pair once: an earlier row has looked at this one already, unless others crowded it out.
-            others = found[(found > row) | ((found < row) & crowded_N[np.minimum(found, row)])]
-            for other in _likeliest(sketches_NK, row, others):
-                if not clusters.together(row, other) and alike(fine(row), fine(other)):
-                    clusters.join(row, other)
-                    yield row, other
+    bounds_ND = _bounds(sketches_NK)
+    cells, bands = _cells(bounds_ND[:, :CELL_DIMENSIONS]), zip(BANDS, (np.inf, *BANDS), strict=False)
+    for pairs_P2 in chain.from_iterable(_candidates(sketches_NK, bounds_ND, cells, *band) for band in bands):
+        joined = True
+        while len(pairs_P2):
+            if joined:
+                pairs_P2 = pairs_P2[_apart(clusters, pairs_P2)]
+            pairs_P2 = pairs_P2[missed_N[pairs_P2].min(1) < MISSES]
+            joined = False
+            for one, other in pairs_P2[:AT_ONCE].tolist():
+                if clusters.together(one, other) or min(missed_N[one], missed_N[other]) >= MISSES:
+                    continue
+                if alike(fine(one), fine(other)):
+                    clusters.join(one, other)
+                    joined = True
+                    yield one, other
+                else:
+                    missed_N[[one, other]] += 1
+            pairs_P2 = pairs_P2[AT_ONCE:]
 
 
 def alike(one: tuple[np.ndarray, int], other: tuple[np.ndarray, int]) -> bool:
@@ -78,19 +88,93 @@ def alike(one: tuple[np.ndarray, int], other: tuple[np.ndarray, int]) -> bool:
     return correlation >= (CONFIRMED if min(first_side, second_side) >= SMALL_SIDE else CONFIRMED_SMALL)
 
 
-def _likeliest(sketches_NK: np.ndarray, row: int, others: np.ndarray) -> list[int]:
-    if not len(others):
-        return []
-    likeness = _unit(sketches_NK[others]) @ _unit(sketches_NK[[row]])[0]
-    order = np.argsort(-likeness, kind="stable")[:LOOKS_PER_PICTURE]
-    return [int(others[place]) for place in order if likeness[place] >= ALIKE]
+def _candidates(
+    sketches_NK: np.ndarray, bounds_ND: np.ndarray, cells: Cells, least: float, below: float
+) -> Iterator[np.ndarray]:
+    """Yield all pairs (P × 2, the smaller row first) of sketches that correlate by `least` or more but less than `below`.
+
+    Along each direction unit sketches that correlate by ALIKE or more are at most RADIUS apart: they lie in the same or in adjacent
+    `cells`. Pairs of these cells are compared by a bound from above on the correlation of u and v, whose
+    shares in the first DIMENSIONS are Pu and Pv and whose rest is Ru and Rv: Pu · Pv + |Ru| |Rv| (Cauchy and Schwarz), one product of
+    matrices; and what passes by the correlation itself.
+    """
+    for cell, rows in cells.items():
+        beyond = [other for step in AHEAD if (other := cells.get(tuple(np.add(cell, step).tolist()))) is not None]
+        others = np.concatenate([rows, *beyond])
+        for start in range(0, len(rows), BLOCK):
+            # Each pair once: within a cell with the rows after it.
+            block, rest, found = rows[start : start + BLOCK], others[start + 1 :], _Found()
+            for begin in range(0, len(rest), CHUNK):
+                chunk = rest[begin : begin + CHUNK]
+                bound_nM = bounds_ND[block] @ bounds_ND[chunk].T
+                if bound_nM.max() < least - SLACK:
+                    continue
+                one_P, other_P = np.nonzero(bound_nM >= least - SLACK)
+                after = begin + other_P >= one_P  # rest[0] comes right after block[0]
+                pairs_P2, likeness_P = _likeness(sketches_NK, block, chunk, one_P[after], other_P[after])
+                within = (likeness_P >= least) & (likeness_P < below)
+                found.add(pairs_P2[within], likeness_P[within])
+                if found.count >= HELD:
+                    yield found.taken()
+            yield found.taken()
 
 
-def _reduced(sketches_NK: np.ndarray) -> np.ndarray:
-    """Principal components (N × DIMENSIONS) of the unit sketches, made block by block."""
+def _likeness(
+    sketches_NK: np.ndarray, block: np.ndarray, chunk: np.ndarray, one_P: np.ndarray, other_P: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (P × 2) and correlations (P,) of pairs that are given as places in a block and a chunk."""
+    ones, at_P = np.unique(one_P, return_inverse=True)
+    others, beside_P = np.unique(other_P, return_inverse=True)
+    likeness_nM = _unit(sketches_NK[block[ones]]) @ _unit(sketches_NK[chunk[others]]).T
+    return np.stack([block[one_P], chunk[other_P]], 1), likeness_nM[at_P, beside_P]
+
+
+class _Found:
+    """Pairs that wait to be sorted."""
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[np.ndarray, np.ndarray]] = []
+        self.count = 0
+
+    def add(self, pairs_P2: np.ndarray, likeness_P: np.ndarray) -> None:
+        self._parts.append((pairs_P2, likeness_P))
+        self.count += len(pairs_P2)
+
+    def taken(self) -> np.ndarray:
+        """What waited (P × 2), the likeliest first."""
+        if not self.count:
+            return np.empty((0, 2), dtype=np.int64)
+        pairs_P2, likeness_P = (np.concatenate(parts) for parts in zip(*self._parts, strict=True))
+        self._parts, self.count = [], 0
+        ordered: np.ndarray = np.sort(pairs_P2[np.argsort(-likeness_P, kind="stable")], axis=1)
+        return ordered
+
+
+def _apart(clusters: Clusters, pairs_P2: np.ndarray) -> np.ndarray:
+    """Which pairs (P,) are in two clusters."""
+    rows, place = np.unique(pairs_P2, return_inverse=True)
+    names_P2 = np.array([clusters.find(row) for row in rows.tolist()])[place.reshape(pairs_P2.shape)]
+    apart: np.ndarray = names_P2[:, 0] != names_P2[:, 1]
+    return apart
+
+
+def _cells(places_ND: np.ndarray) -> Cells:
+    """The rows in each cell of a grid of RADIUS."""
+    numbers_ND = np.floor(places_ND / (RADIUS + SLACK)).astype(np.int64)
+    cells_CD, cell_of, counts = np.unique(numbers_ND, axis=0, return_inverse=True, return_counts=True)
+    rows = np.split(np.argsort(cell_of.reshape(-1), kind="stable"), np.cumsum(counts)[:-1])
+    return {tuple(cell): own for cell, own in zip(cells_CD.tolist(), rows, strict=True)}
+
+
+def _bounds(sketches_NK: np.ndarray) -> np.ndarray:
+    """Unit sketches in their first principal directions, and how long the rest is (N × DIMENSIONS + 1), block by block."""
     directions = _directions(_unit(sketches_NK[:: max(1, len(sketches_NK) // SAMPLE)]))
-    blocks = range(0, len(sketches_NK), BLOCK)
-    return np.concatenate([_unit(sketches_NK[start : start + BLOCK]) @ directions for start in blocks])
+    bounds_ND = np.empty((len(sketches_NK), directions.shape[1] + 1), dtype=np.float32)
+    for start in range(0, len(sketches_NK), BLOCK):
+        own_nD = _unit(sketches_NK[start : start + BLOCK]) @ directions
+        bounds_ND[start : start + BLOCK, :-1] = own_nD
+        bounds_ND[start : start + BLOCK, -1] = np.sqrt(np.maximum(0, 1 - (own_nD**2).sum(1)) + SLACK)
+    return bounds_ND
 
 
 def _unit(sketches_NK: np.ndarray) -> np.ndarray:
@@ -101,10 +185,10 @@ def _unit(sketches_NK: np.ndarray) -> np.ndarray:
 
 
 def _directions(unit_ND: np.ndarray) -> np.ndarray:
-    """The principal directions (D × DIMENSIONS) of unit sketches."""
+    """The first principal directions (D × DIMENSIONS) of unit sketches, the first one first."""
     centred = (unit_ND - unit_ND.mean(axis=0)).astype(np.float64)
     _, vectors = np.linalg.eigh(centred.T @ centred)
-    directions: np.ndarray = vectors[:, -DIMENSIONS:].astype(np.float32)
+    directions: np.ndarray = vectors[:, : -DIMENSIONS - 1 : -1].astype(np.float32)
     return directions
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
@@ -14,6 +13,7 @@ from headstart.data.clusters import Clusters
 from headstart.data.dataset import Dataset
 from headstart.data.deal import deal
 from headstart.data.numbers import quantile_bins
+from headstart.data.ragged import Ragged, starts_of
 from headstart.errors import DataError
 
 Scheme = Literal["given test", "held out", "nested cross-validation"]
@@ -106,16 +106,21 @@ def _dealt(dataset: Dataset, pool: Sequence[int], groups: Sequence[int], folds: 
             raise DataError(
                 f"{dataset.name}: fewer than two independent examples, so nothing can be measured. Add examples."
             )
-        return [([pool[i] for i in train], [pool[i] for i in held]) for train, held in dealt]
+        return [(_those(pool, train), _those(pool, held)) for train, held in dealt]
     labels = [tuple((dataset.labels or ())[row]) for row in pool]
     dealt = inner_folds(labels, groups, k=folds, seed=seed)
-    measured = {name for _, held in dealt for place in held for name in labels[place]}
+    measured = {name for _, held in dealt for place in held.tolist() for name in labels[place]}
     if len(measured) < 2:
         raise DataError(
             f"{dataset.name}: fewer than two classes have two independent examples, so nothing can be measured. "
             "Add examples, or a test folder."
         )
-    return [([pool[i] for i in train], [pool[i] for i in held]) for train, held in dealt]
+    return [(_those(pool, train), _those(pool, held)) for train, held in dealt]
+
+
+def _those(pool: Sequence[int], places: np.ndarray) -> list[int]:
+    rows: list[int] = np.asarray(pool, dtype=np.int64)[places].tolist()
+    return rows
 
 
 def _absent(dataset: Dataset, pool: Sequence[int], measured: Sequence[int]) -> tuple[str, ...]:
@@ -150,49 +155,50 @@ def inner_folds(
     to be dealt.
     """
     numbers = _numbers(labels)
-    members = _members(range(len(numbers)) if groups is None else groups)
-    stuck = set() if _are_quantities(labels) else set(_stuck(numbers, members))
-    free = [group for group in members if not stuck.intersection(group)]
+    group_of = _group_numbers(range(len(numbers)) if groups is None else groups)
+    members = Ragged.members(group_of)
+    stuck = np.array([], dtype=np.int64) if _are_quantities(labels) else _stuck(numbers, group_of)
+    free = np.setdiff1d(np.arange(len(members)), stuck)
     count = min(k, len(free))
     if count < 2:
         return []
-    fold_of = deal(free, numbers, folds=count, rng=np.random.default_rng(seed))
-    held = [
-        np.sort(np.concatenate([free[g] for g in np.flatnonzero(fold_of == fold)] or [[]])) for fold in range(count)
-    ]
-    everything = np.arange(len(numbers))
-    return [(np.setdiff1d(everything, rows), rows.astype(np.int64)) for rows in held if len(rows)]
+    dealt = members.take(free)
+    fold_of = deal(dealt, numbers, folds=count, rng=np.random.default_rng(seed))
+    fold_of_N = np.full(len(numbers), -1)
+    fold_of_N[dealt.values] = np.repeat(fold_of, dealt.lengths)
+    parts = [fold_of_N == fold for fold in range(count)]
+    return [(np.flatnonzero(~held), np.flatnonzero(held)) for held in parts if held.any()]
 
 
-def _numbers(labels: Sequence[Any] | np.ndarray) -> list[tuple[int, ...]]:
+def _numbers(labels: Sequence[Any] | np.ndarray) -> Ragged:
     """Class numbers of every example, whatever form the labels come in."""
     if _are_quantities(labels):
-        return [(int(number),) for number in quantile_bins(np.asarray(labels))]
+        return Ragged.singles(quantile_bins(np.asarray(labels)))
     if isinstance(labels, np.ndarray) and labels.ndim == 2:
-        return [tuple(np.flatnonzero(row).tolist()) for row in labels]
+        rows, columns = np.nonzero(labels)
+        return Ragged(columns, starts_of(np.bincount(rows, minlength=len(labels))))
+    if isinstance(labels, np.ndarray) and labels.dtype.kind != "O":
+        return Ragged.singles(np.unique(labels, return_inverse=True)[1])
     named = [tuple(label) if isinstance(label, tuple | list | set | frozenset) else (label,) for label in labels]
     order = {name: number for number, name in enumerate(sorted({name for names in named for name in names}))}
-    return [tuple(order[name] for name in names) for names in named]
+    return Ragged.of([[order[name] for name in names] for names in named])
 
 
 def _are_quantities(labels: Sequence[Any] | np.ndarray) -> bool:
     return isinstance(labels, np.ndarray) and labels.dtype.kind == "f"
 
 
-def _members(groups: Sequence[Any] | np.ndarray | range) -> list[list[int]]:
-    found: dict[Any, list[int]] = defaultdict(list)
-    for position, group in enumerate(groups):
-        found[group].append(position)
-    return list(found.values())
+def _group_numbers(groups: Sequence[Any] | np.ndarray | range) -> np.ndarray:
+    """The group of every example (N,), numbered as they come."""
+    number: dict[Any, int] = {}
+    return np.array([number.setdefault(group, len(number)) for group in groups], dtype=np.int64)
 
 
-def _stuck(numbers: Sequence[Sequence[int]], members: Sequence[Sequence[int]]) -> list[int]:
-    """Positions with a class that lies in one group only."""
-    homes: dict[int, set[int]] = defaultdict(set)
-    for place, group in enumerate(members):
-        for position in group:
-            for number in numbers[position]:
-                homes[number].add(place)
-    return [
-        position for position in range(len(numbers)) if any(len(homes[number]) == 1 for number in numbers[position])
-    ]
+def _stuck(numbers: Ragged, group_of: np.ndarray) -> np.ndarray:
+    """The groups that hold a class which no other group has."""
+    groups = np.repeat(group_of, numbers.lengths)
+    classes = 1 + numbers.values.max(initial=-1)
+    first, last = np.full(classes, len(group_of)), np.full(classes, -1)
+    np.minimum.at(first, numbers.values, groups)
+    np.maximum.at(last, numbers.values, groups)
+    return np.unique(first[first == last])

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from headstart.events import Listener, Progress, silent
 from headstart.features.batches import Decode
 from headstart.features.passes import Timer, passes
+from headstart.features.sharing import Others, are_worth_it, portions, shared_out
 from headstart.features.store import ROWS_PER_SHARD, Features, close, is_shard, write_shard
 from headstart.features.way import Way, plain
 from headstart.files import sha256_text
@@ -36,12 +37,13 @@ def extract(
     stages: Sequence[int] | None = None,
     listener: Listener = silent,
     way: Way | None = None,
+    others: Others | None = None,
 ) -> Features:
     """The pooled features (N × D, float32) of `items`, in their order, kept in `folder`.
 
     With `stages` those of the stages with these numbers stand side by side, D being the sum of their widths; they come from
     the same pass. What is already whole in `folder` is read instead of computed, shard by shard: an extraction that was
-    killed goes on. Memory holds a shard or two at a time.
+    killed goes on. Memory holds a shard or two at a time. Where there are `others` and it is worth it, the shards are theirs.
     """
     known = Features.open(folder)
     if known is not None and len(known) == len(items):
@@ -49,7 +51,21 @@ def extract(
     starts = range(0, len(items), ROWS_PER_SHARD)
     counts = [min(ROWS_PER_SHARD, len(items) - start) for start in starts]
     paths, width = [Features.shard_path(folder, number) for number in range(len(counts))], backbone.width_of(stages)
-    missing = [number for number, path in enumerate(paths) if not is_shard(path, counts[number], width)]
+
+    def missing_shards() -> list[int]:
+        return [number for number, path in enumerate(paths) if not is_shard(path, counts[number], width)]
+
+    missing, way = missing_shards(), way or plain(placement)
+    if others is not None and are_worth_it(others, len(missing), way):
+        shared_out(
+            portions(
+                [(paths[number], range(starts[number], starts[number] + counts[number])) for number in missing],
+                others.workers, stages=stages, placement=placement, way=way,
+            ),
+            others, lambda path, rows: is_shard(path, rows, width),
+            what=progress_of(backbone), total=len(items), listener=listener,
+        )  # fmt: skip
+        missing = missing_shards()
     # Sliced as they are asked for: examples may be made only then.
     shards = (Shard(paths[number], items[starts[number] : starts[number] + counts[number]]) for number in missing)
     extract_shards(
@@ -89,7 +105,7 @@ def extract_shards(
     total = total or count
     before = done = total - count
     began, timer = time.monotonic(), Timer()
-    what = f"features of {backbone.card.name}"
+    what = progress_of(backbone)
     listener(Progress(what, done, total))
 
     def tick(more: int) -> None:
@@ -112,6 +128,11 @@ def extract_shards(
         now, network_s = time.monotonic(), timer.network_s
         write_shard(paths.popleft(), features_ND, seconds=now - told_s, network_s=network_s - told_network_s)
         told_s, told_network_s = now, network_s
+
+
+def progress_of(backbone: Backbone) -> str:
+    """What a listener is told is being computed."""
+    return f"features of {backbone.card.name}"
 
 
 def feature_chunks(

@@ -126,6 +126,8 @@ class _Work:
         share = max(1, self.placement.threads // self.threads)
         pool = ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(share,))
         try:
+            if not self.in_streams:
+                torch.set_num_threads(self.placement.threads)
             build = pool.submit(self._build).result if self.in_streams else self._build
             build()
             yield pool

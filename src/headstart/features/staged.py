@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from headstart.events import Listener, silent
 from headstart.features.batches import Decode
 from headstart.features.extract import address, extract
+from headstart.features.sharing import Others
 from headstart.features.store import Features
 from headstart.features.tuning import Chooser, Job, fixed
 from headstart.files import sha256_text
@@ -47,6 +48,8 @@ class Staged:
     cache: Path
     listener: Listener = silent
     choose: Chooser = fixed
+    others_for: Callable[[np.ndarray], Others | None] = lambda rows: None
+    """Other processes that can compute the examples at some rows, where there are any."""
     _blocks: list[tuple[np.ndarray, Features]] = field(default_factory=list)
 
     @property
@@ -116,6 +119,7 @@ class Staged:
             stages=self.kept,
             listener=self.listener,
             way=way,
+            others=self.others_for(rows),
         )
 
     def _read(self, rows: np.ndarray, first: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -47,6 +47,13 @@ class Processes:
 
     def submit(self, job: Callable[..., Result], shared: Any, *arguments: Any, **named: Any) -> Future[Result]:
         """Queue the job for the next free process."""
+        try:
+            return self._pool_for(shared).submit(_run, job, arguments, named)
+        except BrokenExecutor:  # a process was ended from outside since the last job, which is no fault of this one
+            self.close()
+            return self._pool_for(shared).submit(_run, job, arguments, named)
+
+    def _pool_for(self, shared: Any) -> ProcessPoolExecutor:
         if self._pool is None or self._shared is not shared:
             self.close()
             threads = max(1, (os.cpu_count() or 1) // self.workers)
@@ -54,7 +61,7 @@ class Processes:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self.workers, context, initializer=_begin, initargs=(threads, shared))
             self._shared = shared
-        return self._pool.submit(_run, job, arguments, named)
+        return self._pool
 
     def cancel(self) -> None:
         """End the processes; the next job starts new ones."""

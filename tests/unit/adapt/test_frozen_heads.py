@@ -106,14 +106,17 @@ def test_one_stage_that_is_the_last_is_a_plain_probe(tmp_path):
     assert stages.solved(Reading(stages.names), 1.0).reads == (0, 1, 2)
 
 
-@pytest.mark.parametrize("name", ["stages", "knn"])
-def test_more_examples_than_fit_are_drawn_evenly_and_said(tmp_path, monkeypatch, name):
+@pytest.mark.parametrize(
+    ("name", "limit"), [("stages", {}), ("knn", {"MOST_NUMBERS": 32 * 8}), ("knn", {"MOST_REMEMBERED": 32})]
+)
+def test_more_examples_than_fit_are_drawn_evenly_and_said(tmp_path, monkeypatch, name, limit):
     told = []
     bench = _bench(tmp_path)
     bench.listener = lambda event: told.append(str(event))
     monkeypatch.setattr("headstart.adapt.stages.MOST_NUMBERS", 32 * 20)  # 32 examples of all stages
     monkeypatch.setattr("headstart.adapt.stages.chosen", lambda *given: Reading(("stem", "norm", "body"), 0.2))
-    monkeypatch.setattr("headstart.adapt.neighbours.MOST_NUMBERS", 32 * 8)
+    for constant, value in limit.items():
+        monkeypatch.setattr(f"headstart.adapt.neighbours.{constant}", value)
     seen, _, logits = _solved(bench, name)
     assert len(seen.rows) == 32
     assert np.ptp(np.bincount(bench.targets[seen.rows])) <= 1
