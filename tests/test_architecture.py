@@ -24,7 +24,7 @@ FLOW = (("data", "models"), ("features",), ("tasks",), ("choose",), ("adapt",), 
 RUN = ("log", "run")
 """They implement the protocols: the base, and each other."""
 WIRING = (
-    "options", "predicted", "evidence_errors", "evidence", "worth", "saving", "model", "choosing", "outers", "rank_record", "pipeline", "ranker",
+    "options", "predicted", "concepts", "evidence_errors", "evidence", "worth", "saving", "model", "choosing", "outers", "rank_record", "pipeline", "ranker",
     "estimators",
 )  # fmt: skip
 """They put flow, run and report together."""
@@ -47,6 +47,7 @@ EDGES = (
 PUBLIC_API = {
     "headstart",
     "headstart.adapt.pretrain_job",
+    "headstart.concepts",
     "headstart.data.check",
     "headstart.data.options",
     "headstart.data.read",
