@@ -12,6 +12,7 @@ import typer
 
 from headstart import cli_options as o
 from headstart.cli_choose import models_app, named, rank_command
+from headstart.cli_concepts import concept_commands
 from headstart.cli_errors import STOPPED, ending_in_one_line
 from headstart.cli_parts import COLUMN_OPTIONS, columns, examples, open_page, settings
 from headstart.errors import OptionError
@@ -47,47 +48,7 @@ def top(context: typer.Context, version: o.Version = False) -> None:
         typer.echo(context.get_help())
 
 
-@app.command(
-    short_help="What is in the data, and what is wrong with it.",
-    epilog=examples(
-        "headstart check photos/",
-        "headstart check reviews.csv --text review --label stars",
-        "headstart check runs/moods more-reviews.csv      what the model's answers rest on",
-    ),
-)
-def check(
-    data: o.DataOrRun,
-    on: o.CheckedOn = None,
-    text: o.Text = None,
-    image: o.Image = None,
-    label: o.Label = None,
-    split: o.SplitColumn = None,
-    group: o.Group = None,
-    task: o.LabelsAre = None,
-) -> None:
-    """Show what is in the data and what is wrong with it. Nothing is trained and nothing is changed.
-
-    Given the folder of a finished run on texts, and labelled texts, show what the model's answers rest on: what it keeps of them
-    when texts are corrupted, what it remembers, and how far shortcuts get.
-    """
-    from headstart.data.check import check as look
-    from headstart.terminal import Terminal, width, write, write_lines
-
-    if on is not None:
-        with Terminal() as terminal:
-            from headstart.concepts import check_model
-            from headstart.report.concept_lines import findings_text
-
-            found_out = check_model(
-                _load(Path(data), "auto", o.Precision.auto), on, columns=columns(text, image, label, split, group, task), listener=terminal
-            )
-        write(findings_text(found_out, width=width()))
-        return
-    with Terminal() as terminal:
-        found = look(data, columns=columns(text, image, label, split, group, task), listener=terminal)
-    write_lines(found.lines())
-
-
+concept_commands(app)
 rank_command(app)
 app.add_typer(models_app, name="models")
 
@@ -223,22 +184,6 @@ def predict(
     if out:
         found.to_csv(out)
         typer.echo(f"Written: {out}")
-
-
-@app.command(
-    short_help="Which words of a text decided.",
-    epilog=examples('headstart explain runs/moods "what a day"', "headstart explain runs/moods more.txt"),
-)
-def explain(run: o.RunFolder, inputs: o.Inputs) -> None:
-    """Predict texts and show how much each word spoke for the answer, or against it. Needs the extra `explain`."""
-    from headstart.terminal import working, write
-
-    with working("Explaining"):
-        from headstart.report.concept_lines import explained_text
-
-        found = _load(run, "auto", o.Precision.auto).explain(inputs)
-    for answer, explanation in found:
-        write(explained_text(answer.id, ", ".join(answer.labels) or "none", answer.confidence, explanation.to_dict()))
 
 
 @app.command(short_help="How deep a model can be adapted, each way in a line.", epilog=examples("headstart strategies"))
