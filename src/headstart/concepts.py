@@ -190,7 +190,7 @@ def check_model(model: Model, source: Any, *, columns: Columns | None = None, li
 
     right_N = task.correct(model.chances(some), targets[chosen])
     right = proportion(int(right_N.sum()), len(right_N))
-    account.add(_shortcuts(texts, targets, groups, right, f"{len(some)} of these texts", seed))
+    account.add(_shortcuts(texts, targets, groups, right, f"{len(some)} of these texts", seed, f"texts of {dataset.name}"))
     few = np.sort(generator(seed, "memorised").permutation(len(texts))[:MOST_TEXTS * FOLDS])
     items = [dataset.items[row] for row in few.tolist()]
     features = feature_chunks(items, model.backbone, decode=decode, placement=model.placement)
@@ -198,7 +198,7 @@ def check_model(model: Model, source: Any, *, columns: Columns | None = None, li
         *memorised(
             np.concatenate(list(features)), targets[few], task.outputs(model.classes), groups_N=groups[few],
             shown=lambda row: f"{', '.join(task.names(targets[few[[row]]], model.classes)[0])}: {_short(texts[int(few[row])])}",
-            of="the features of the model as it is", rng=generator(seed, "memorised"),
+            of="the features of the model as it is", data=f"texts of {dataset.name}", rng=generator(seed, "memorised"),
         )
     )  # fmt: skip
     _changed(account, subject, len(some))
@@ -251,14 +251,14 @@ def _changed(account: _Account, subject: Callable[[int], Subject], count: int) -
 
 
 def _shortcuts(
-    texts: Sequence[Text], targets: np.ndarray, groups: np.ndarray, right: Estimate, right_on: str, seed: int
+    texts: Sequence[Text], targets: np.ndarray, groups: np.ndarray, right: Estimate, right_on: str, seed: int, data: str = "training texts"
 ) -> Finding | None:
     def folds_of(rows: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         return inner_folds(targets[rows], groups[rows], k=FOLDS, seed=seed)
 
     if not folds_of(np.arange(len(texts))):
         return None
-    return shortcuts(texts, targets, folds_of, model=right, model_on=right_on, rng=generator(seed, "shortcuts"))
+    return shortcuts(texts, targets, folds_of, model=right, model_on=right_on, data=data, rng=generator(seed, "shortcuts"))
 
 
 def _words(

@@ -96,10 +96,10 @@ def dropout(text: str, strength: float, rng: np.random.Generator) -> str:
 CORRUPTIONS: Mapping[str, Corruption] = {
     one.name: one
     for one in (
-        Corruption("typos", "{share} of the letters mistyped", (0.02, 0.05, 0.1, 0.2), typos),
-        Corruption("case", "{share} of the words in the other case", (0.25, 1.0), case),
-        Corruption("order", "{share} of the words out of order", (0.25, 0.5, 1.0), order),
-        Corruption("dropout", "{share} of the words left out", (0.1, 0.25, 0.5), dropout),
+        Corruption("typos", "{share} letters mistyped", (0.02, 0.05, 0.1, 0.2), typos),
+        Corruption("case", "{share} words in other case", (0.25, 1.0), case),
+        Corruption("order", "{share} words out of order", (0.25, 0.5, 1.0), order),
+        Corruption("dropout", "{share} words left out", (0.1, 0.25, 0.5), dropout),
     )
 }
 """The ladder: each change at growing strengths."""

@@ -73,10 +73,11 @@ def memorised(
     groups_N: Array,
     shown: Callable[[int], str],
     of: str,
+    data: str = "training texts",
     rng: np.random.Generator,
 ) -> list[Finding]:
-    """What a probe on these features (N × D) remembers, and how well it fits shuffled labels; `of` names the features, `shown(row)`
-    tells an example in words.
+    """What a probe on these features (N × D) remembers, and how well it fits shuffled labels; `of` names the features, `data` the
+    texts, `shown(row)` tells one in words.
     """
     rows = np.sort(rng.permutation(len(features_ND))[:MOST])
     targets, groups_N = targets[rows], groups_N[rows]
@@ -84,7 +85,7 @@ def memorised(
     found = spectrum(features_ND[rows])
     whole = memory(found, columns_NK, groups_N)
     seen_N, left_N = (_right(told_NK, targets) for told_NK in (whole.seen_NK, whole.left_NK))
-    on = f"{len(rows):,} training texts, ridge regression on {of}, each text left out exactly with what is nearly equal to it"
+    on = f"{len(rows):,} {data}, ridge regression on {of}, each text left out exactly with what is nearly equal to it"
     own_N = _own(whole.seen_NK, columns_NK) - _own(whole.left_NK, columns_NK)
     most = np.argsort(-own_N, kind="stable")[:SHOWN]
     return [
@@ -97,13 +98,13 @@ def _memory_of(seen_N: Array, left_N: Array, on: str, examples: Sequence[str]) -
     n = len(seen_N)
     seen, left, only = (proportion(int(rights.sum()), n) for rights in (seen_N, left_N, seen_N & ~left_N))
     sentence = (
-        f"{told(only)} of the training texts are answered right only by a probe that was trained on that very text: these are remembered, "
-        "not understood. Those that it leans on most come first to be checked for wrong labels."
+        f"{told(only)} of the training texts are answered right only by a probe that was trained on that very text: these are remembered "
+        "rather than understood. Those that it leans on most come first to be checked for wrong labels."
     )
     rows = (
-        Row("trained on all, the text itself too", seen),
-        Row("trained on all but this text", left, strong=True),
-        Row("right only with the text itself", only, "memorised"),
+        Row("trained on the text too", seen),
+        Row("trained on all others", left, strong=True),
+        Row("right only if trained on it", only, "memorised"),
     )
     return Finding("memorisation", "What is remembered", sentence, on, rows, tuple(examples))
 
@@ -126,15 +127,12 @@ def _shuffled(
         left.append(float(_right(other.left_NK, targets[order]).mean()))
     random_seen, random_left = _over_shuffles(seen), _over_shuffles(left)
     true_seen, true_left = (proportion(int(one.sum()), len(one)) for one in rights)
-    fits = (random_seen.value or 0.0) >= 0.9 * (true_seen.value or 0.0)
-    means = (
-        "it can learn anything by heart, and being right on training texts says nothing"
-        if fits
-        else "it cannot learn everything by heart, and being right on training texts says something"
-    )
+    guessed, fitted_true, fitted_random = (one.value or 0.0 for one in (random_left, true_seen, random_seen))
+    beyond = (fitted_random - guessed) / (fitted_true - guessed) if fitted_true > guessed else 1.0
     sentence = (
-        f"The same probe fits shuffled labels to {told(random_seen)} and true ones to {told(true_seen)}: {means}. Left out, shuffled labels are "
-        f"guessed to {told(random_left)}, true ones to {told(true_left)}."
+        f"The same probe fits shuffled labels to {told(random_seen)} and true ones to {told(true_seen)}: of what it fits beyond guessing, up to "
+        f"{100 * min(1.0, max(0.0, beyond)):.0f} % can be learned by heart, so only left-out figures count. Left out, true labels are told to "
+        f"{told(true_left)}, shuffled ones to {told(random_left)}, which is chance."
     )
     rows = (
         Row("true labels, fitted", true_seen),

@@ -42,9 +42,10 @@ def shortcuts(
     *,
     model: Estimate,
     model_on: str,
+    data: str = "training texts",
     rng: np.random.Generator,
 ) -> Finding:
-    """Each shortcut's accuracy on left-out texts, beside guessing and beside the `model`'s on `model_on`.
+    """Each shortcut's accuracy on left-out texts, beside guessing and beside the `model`'s on `model_on`; `data` names the texts.
 
     `folds_of(rows)` gives folds as positions into rows; targets are class numbers (N,) or zeros and ones (N × K).
     """
@@ -57,7 +58,7 @@ def shortcuts(
     floor, top, reached = (one.value or 0.0 for one in (guess, model, best))
     share = (reached - floor) / (top - floor) if top > floor else 0.0
     clear = best.low is not None and guess.high is not None and best.low > guess.high
-    verdict = f"{share:.0%} of the way from guessing to the model" if share > 0 and clear else "no better than guessing, as far as can be told"
+    verdict = f"{100 * share:.0f} % of the way from guessing to the model" if share > 0 and clear else "no better than guessing, as far as can be told"
     warns = f"{best_name[0].upper()}{best_name[1:]} gets {told(best)} right: a part of the model's accuracy may rest on that." if clear and share >= PART_OF_WAY else ""
     sentence = f"The best shortcut, {best_name}, gets {told(best)} right, guessing the most frequent answer {told(guess)}: {verdict}."
     listed = [
@@ -65,7 +66,7 @@ def shortcuts(
         *(Row(name, figure, note) for name, note, figure in ways),
         Row("the most frequent answer", guess),
     ]
-    on = f"{len(seen):,} training texts, each answered by a shortcut that was fitted without it ({len(folds)} folds)"
+    on = f"{len(seen):,} {data}, each answered by a shortcut that was fitted without it ({len(folds)} folds)"
     return Finding("shortcuts", "How far one gets without reading", sentence, on, tuple(listed), tuple(_telling(chosen, targets)), warns)
 
 

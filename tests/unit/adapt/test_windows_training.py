@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.families import TEXTS
 from tests.fakes import CPU
+from tests.families import TEXTS
 from tests.unit.models.test_windows import text_of
 
 from headstart.adapt.carried import CarriedExamples

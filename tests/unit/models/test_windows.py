@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.families import TEXTS
 
 from headstart.models.resolve import load_backbone, rebuild
 from headstart.models.text_backbone import Pooling, joined
 from headstart.models.text_preprocess import MOST_WINDOWS, WINDOW_OF, TextPreprocess
+from tests.families import TEXTS
 
 WORDS = "old new keeper climbed winding stairs light great lamp above dark northern sea train station story".split()
 
