@@ -151,6 +151,10 @@ TEXTS: dict[str, Callable[[Path], str]] = {
     "roberta": lambda folder: text_model(
         folder, "RobertaForSequenceClassification", "RobertaConfig", bpe=True, max_position_embeddings=40, **BERT
     ),
+    "deberta-v2": lambda folder: text_model(
+        folder, "DebertaV2ForSequenceClassification", "DebertaV2Config", bpe=False, max_position_embeddings=40,
+        relative_attention=True, pos_att_type=["p2c", "c2p"], position_buckets=8, **BERT,
+    ),
     "distilbert": lambda folder: text_model(
         folder,
         "DistilBertModel",
@@ -168,5 +172,5 @@ TEXTS: dict[str, Callable[[Path], str]] = {
     "llama": lambda folder: text_model(
         folder, "LlamaForCausalLM", "LlamaConfig", bpe=True, max_position_embeddings=40, num_key_value_heads=1, **BERT
     ),
-}
+}  # fmt: skip
 """Makers of text checkpoints."""

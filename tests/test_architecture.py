@@ -24,7 +24,7 @@ FLOW = (("data", "models"), ("features",), ("tasks",), ("choose",), ("adapt",), 
 RUN = ("log", "run")
 """They implement the protocols: the base, and each other."""
 WIRING = (
-    "options", "predicted", "evidence_errors", "evidence", "worth", "saving", "model", "choosing", "outers", "rank_record", "pipeline", "ranker",
+    "options", "predicted", "concepts", "evidence_errors", "evidence", "worth", "saving", "model", "choosing", "outers", "rank_record", "pipeline", "ranker",
     "estimators",
 )  # fmt: skip
 """They put flow, run and report together."""
@@ -37,6 +37,7 @@ EDGES = (
     "cli_options",
     "cli_parts",
     "cli_choose",
+    "cli_concepts",
     "cli",
     "__main__",
     "export",
@@ -47,6 +48,7 @@ EDGES = (
 PUBLIC_API = {
     "headstart",
     "headstart.adapt.pretrain_job",
+    "headstart.concepts",
     "headstart.data.check",
     "headstart.data.options",
     "headstart.data.read",
@@ -76,7 +78,7 @@ SEEDING = {
     "set_deterministic_debug_mode",
 }
 HEAVY = {"torch", "torchvision", "timm", "transformers", "sklearn", "scipy", "matplotlib", "pyarrow"}
-LIGHT_FILES = ("__init__.py", "cli.py", "cli_choose.py", "cli_errors.py", "cli_options.py", "cli_parts.py")
+LIGHT_FILES = ("__init__.py", "cli.py", "cli_choose.py", "cli_concepts.py", "cli_errors.py", "cli_options.py", "cli_parts.py")
 """They must not load anything heavy when they are imported."""
 
 

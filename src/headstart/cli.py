@@ -12,6 +12,7 @@ import typer
 
 from headstart import cli_options as o
 from headstart.cli_choose import models_app, named, rank_command
+from headstart.cli_concepts import concept_commands
 from headstart.cli_errors import STOPPED, ending_in_one_line
 from headstart.cli_parts import COLUMN_OPTIONS, columns, examples, open_page, settings
 from headstart.errors import OptionError
@@ -47,28 +48,7 @@ def top(context: typer.Context, version: o.Version = False) -> None:
         typer.echo(context.get_help())
 
 
-@app.command(
-    short_help="What is in the data, and what is wrong with it.",
-    epilog=examples("headstart check photos/", "headstart check reviews.csv --text review --label stars"),
-)
-def check(
-    data: o.Data,
-    text: o.Text = None,
-    image: o.Image = None,
-    label: o.Label = None,
-    split: o.SplitColumn = None,
-    group: o.Group = None,
-    task: o.LabelsAre = None,
-) -> None:
-    """Show what is in the data and what is wrong with it. Nothing is trained and nothing is changed."""
-    from headstart.data.check import check as look
-    from headstart.terminal import Terminal, write_lines
-
-    with Terminal() as terminal:
-        found = look(data, columns=columns(text, image, label, split, group, task), listener=terminal)
-    write_lines(found.lines())
-
-
+concept_commands(app)
 rank_command(app)
 app.add_typer(models_app, name="models")
 

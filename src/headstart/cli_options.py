@@ -53,6 +53,14 @@ Data = Annotated[
     ),
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", show_default=False, help="Folder of a finished run.")]
+DataOrRun = Annotated[
+    str,
+    typer.Argument(metavar="DATA", show_default=False, help="Folder, zip, table or builtin:digits; or the folder of a finished run."),
+]
+CheckedOn = Annotated[
+    str | None,
+    typer.Argument(metavar="[DATA]", show_default=False, help="After a run folder: labelled texts on which to check its model."),
+]
 Inputs = Annotated[
     list[str],
     typer.Argument(metavar="INPUT", show_default=False, help="Files, folders, zips, tables, or texts in quotes."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -28,6 +28,9 @@ from headstart.registry import pick
 from headstart.run.result import Result
 from headstart.runtime import Placement, generator, place
 from headstart.tasks import TASKS, Task
+
+if TYPE_CHECKING:
+    from headstart.checks.words import Explanation
 
 __all__ = ["Evaluation", "Model", "Prediction", "Predictions", "load"]
 
@@ -100,10 +103,41 @@ class Model:
             raise DataError(next(iter(errors.values())))
         return probabilities_NK
 
+    def explain(self, inputs: Any) -> list[tuple[Prediction, Explanation]]:
+        """Predict texts and tell which of their words decided (`checks.words`); what cannot be read is left out.
+
+        Raises MissingExtra without captum, and OptionError for a model that cannot be explained.
+        """
+        from headstart.checks.words import captum_or_raise, explain
+
+        captum_or_raise()
+        dataset = self._inputs(inputs)
+        said = self.predict(inputs)
+        decode = MODALITIES[dataset.modality].decode
+        return [
+            (row, explain(self.network, decode(item), kind=self.kind, target=self._explained(row)))
+            for item, row in zip(dataset.items, said.rows, strict=True)
+            if row.error is None
+        ]
+
+    def _explained(self, row: Prediction) -> int | None:
+        """The number of the first predicted label; None where there is none, for what the network says loudest."""
+        return self.classes.index(row.labels[0]) if row.labels and row.labels[0] in self.classes else None
+
+    def chances(self, items: Sequence[Any]) -> np.ndarray:
+        """What the task says of examples of the model's own modality (N × K), calibrated; raises DataError for an unreadable one."""
+        blank = [""] * len(items)
+        probabilities_NK, errors = self._probabilities(
+            Dataset("examples in memory", self.backbone.card.modality, self.task.kind, items, blank, None, blank)  # type: ignore[arg-type]
+        )
+        if errors:
+            raise DataError(next(iter(errors.values())))
+        return probabilities_NK
+
     def evaluate(self, source: Any, *, columns: Columns | None = None) -> Evaluation:
         """Metrics with intervals on labelled data of any supported layout; all its parts are used."""
         dataset = read(source, columns=replace(columns or Columns(), task=self.task.reads))
-        self._check_modality(dataset)
+        self.check_modality(dataset)
         unknown = sorted(set(dataset.classes) - set(self.classes))
         usable = [i for i, names in enumerate(dataset.labels or ()) if self.task.knows(names, self.classes)]
         if not usable:
@@ -148,10 +182,11 @@ class Model:
 
     def _inputs(self, inputs: Any) -> Dataset:
         dataset = read_inputs(inputs, modality=self.backbone.card.modality)
-        self._check_modality(dataset)
+        self.check_modality(dataset)
         return dataset
 
-    def _check_modality(self, dataset: Dataset) -> None:
+    def check_modality(self, dataset: Dataset) -> None:
+        """Raise DataError for examples of another kind than the model was made for."""
         wanted = self.backbone.card.modality
         if dataset.modality != wanted:
             raise DataError(f"{dataset.name}: holds {dataset.modality} examples, this model was made for {wanted}.")

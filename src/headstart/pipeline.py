@@ -21,6 +21,7 @@ from headstart.adapt.workbench import Workbench
 from headstart.choose.history import entry_of, is_off, remember
 from headstart.choose.outlook import Outlook
 from headstart.choose.ranking import Ranking
+from headstart.choose.reading import reading
 from headstart.choosing import (
     Given,
     Material,
@@ -33,6 +34,7 @@ from headstart.choosing import (
     stories,
     workbench_of,
 )
+from headstart.concepts import check_answers, checks_share
 from headstart.data.dataset import Dataset
 from headstart.data.fingerprint import fingerprint
 from headstart.data.modality import MODALITIES
@@ -173,11 +175,12 @@ def fit(
         curves = learn_curves(material, bench, proved, replayed, options, run)
         with run.phase("prove"):
             found, tested = prove(material, bench, proved, curves, options, run)
+        concepts = check_answers(material, bench, proved, tested, options, run)
         with run.phase("save"):
             model = saving.save_model(run, bench, final, material)
         guarded = {"foresight": saving.foresight_of(ranking, ahead, told, final.trial.spec, found["verdict"])}
         model.result = saving.result_of(
-            run, bench, material, ranking, final, trials_run, proved, {**found, **guarded}, options
+            run, bench, material, ranking, final, trials_run, proved, {**found, **guarded, "concepts": concepts}, options
         )
         with run.phase("report"):
             saving.save_evidence(run, material, bench, tested, model.result)
@@ -213,6 +216,11 @@ def choose(
             names = [candidate.card.name for candidate in own.candidates]
             told = {"share": own.share, "prior_sha256": own.prior_sha256}
             run.journal.append("ranking", fold=outer.number, backbones=names, **told)
+    names = [candidate.card.name for candidate in ranking.candidates[:CANDIDATES_TO_PROBE]]
+    read_by = [found for name in names if (found := reading(bench.backbones[name], bench.items, bench.decode)) is not None]
+    for line in dict.fromkeys(line for found in read_by for line in found.lines()):
+        run.listener(Said(line, warning=True))
+    saving.write_audit(run.folder, material.audit, read_by)
     return bench, ranking
 
 
@@ -287,8 +295,9 @@ def adapt(
     nested = bool(material.splits.outer)
     proved: list[Proved] = []
     searching: Clock = run.clock
-    if plans[outers[0].number].control and plans[outers[0].number].trials is None:
-        searching = Slice(run.clock, (1 - CURVES_SHARE) * run.clock.seconds_left())
+    later = checks_share(material, bench) + (CURVES_SHARE if plans[outers[0].number].control else 0.0)
+    if later and plans[outers[0].number].trials is None:
+        searching = Slice(run.clock, (1 - later) * run.clock.seconds_left())
     for position, outer in enumerate(outers):
         left = len(outers) - position + (1 if nested else 0)
         clock = Slice(searching, searching.seconds_left() / left) if left > 1 else searching
@@ -338,7 +347,8 @@ def learn_curves(
         points = Points(run.journal, run.folder / "curves", replay=replayed)
         clock: Clock = run.clock
         if options.budget_s:
-            clock = Slice(run.clock, run.clock.seconds_left() - ENDING_SHARE * options.budget_s)
+            ending_s = (ENDING_SHARE + checks_share(material, bench)) * options.budget_s
+            clock = Slice(run.clock, run.clock.seconds_left() - ending_s)
             clock = AtLeast(clock, CURVES_GRACE_S)
         return learning_curves(bench, outer_splits(material, bench), proved, points=points, clock=clock)
 

@@ -15,6 +15,7 @@ from headstart.adapt.trial import Spec, Trial
 from headstart.adapt.workbench import Workbench
 from headstart.choose.outlook import Outlook
 from headstart.choose.ranking import Ranked, Ranking
+from headstart.choose.reading import Reading
 from headstart.data.audit_result import Audit
 from headstart.data.modality import MODALITIES
 from headstart.data.split import Splits
@@ -39,9 +40,9 @@ PACKAGES = ("torch", "torchvision", "timm", "transformers", "numpy", "scikit-lea
 THUMBNAIL_PX = 96
 
 
-def write_audit(folder: Path, found: Audit) -> None:
-    """Write `audit.json`."""
-    write_json(folder / "audit.json", found.to_dict())
+def write_audit(folder: Path, found: Audit, readings: Sequence[Reading] = ()) -> None:
+    """Write `audit.json`, with how the backbones that will be tried read texts once that is known."""
+    write_json(folder / "audit.json", {**found.to_dict(), "reading": [one.to_dict() for one in readings]})
 
 
 def write_splits(folder: Path, parts: Splits) -> None:
@@ -107,6 +108,7 @@ def result_of(
         gap=found["gap"],
         foresight=found["foresight"],
         head_start=found["head_start"],
+        concepts=found["concepts"],
         phases=run.phases,
         seed=options.seed,
         versions=versions(),

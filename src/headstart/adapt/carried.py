@@ -19,12 +19,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from headstart.adapt.examples import Augment, PreparedExamples
+from headstart.adapt.examples import UNSEEN, Augment, PreparedExamples
 from headstart.events import Listener, Progress, silent
 from headstart.features.batches import by_cost, to_device
 from headstart.files import read_json, replacing, sha256_text, write_json
 from headstart.models.backbone import Inputs
 from headstart.models.resume import CARRIED, Resumed
+from headstart.models.text_preprocess import WINDOW_OF
 from headstart.runtime import Placement, generator
 
 MANIFEST = "manifest.json"
@@ -93,14 +94,23 @@ class CarriedExamples:
         view = self._view(epoch)
         self.reads += len(rows)
         blocks = [self._blocks[view, int(row) // CHUNK] for row in rows]
-        parts = [block.read(int(row)) for block, row in zip(blocks, rows, strict=True)]
-        whole = self.examples.batch(rows) if self.examples.are_tokens else None
+        parts = [self._shown(block.read(int(row)), int(row), epoch) for block, row in zip(blocks, rows, strict=True)]
+        whole = self.examples.batch(rows, epoch) if self.examples.are_tokens else None
         if not isinstance(whole, dict):
             return {CARRIED: _tensor(np.concatenate(parts), blocks[0].dtype)}
         mask_BT = whole["attention_mask"].bool()
         carried_BTD = torch.zeros((*mask_BT.shape, parts[0].shape[-1]), dtype=blocks[0].dtype)
         carried_BTD[mask_BT] = _tensor(np.concatenate(parts), blocks[0].dtype)
         return {**whole, CARRIED: carried_BTD}
+
+    def _shown(self, activations: np.ndarray, row: int, epoch: int | None) -> np.ndarray:
+        """What an epoch shows of a text's activations: those of one of its windows, which lie one after the other."""
+        lengths = [] if epoch is None else self.examples.lengths(row)
+        if epoch is None or not lengths:
+            return activations
+        number = max(0, epoch) % len(lengths)
+        start = sum(lengths[:number])
+        return activations[start : start + lengths[number]]
 
     def costs(self, rows: Sequence[int] | np.ndarray) -> list[int]:
         """The relative compute of each of `rows`."""
@@ -129,7 +139,7 @@ class CarriedExamples:
         return max(0.0, self.reads * self.pass_s - self.seconds)
 
     def _view(self, epoch: int | None) -> int:
-        return 0 if epoch is None or not self.views else 1 + epoch % self.views
+        return 0 if epoch is None or epoch == UNSEEN or not self.views else 1 + epoch % self.views
 
     def _unknown(self, rows: np.ndarray, views: Iterable[int]) -> list[tuple[int, int]]:
         chunks = np.unique(np.asarray(rows) // CHUNK).tolist()
@@ -203,7 +213,9 @@ class CarriedExamples:
         self.seconds += time.monotonic() - began
 
     def _carry(self, rows: np.ndarray, view: int) -> list[Tensor]:
-        """Each example's activations (its length × …): a text's tokens without padding, one entry for a picture."""
+        """Each example's activations (its length × …): a text's tokens without padding, window after window; one entry for a
+        picture.
+        """
         inputs = to_device(self.examples.batch(rows), self.placement.torch_device)
         if view and self.augment is not None:
             inputs = self.augment(inputs, generator(view, *(self.contents[row] for row in rows)))
@@ -211,8 +223,10 @@ class CarriedExamples:
             carried = self.resumed.carry(inputs).cpu()
         if not isinstance(inputs, dict):
             return list(torch.split(carried, 1))
-        lengths = inputs["attention_mask"].sum(1).tolist()
-        return [states[: int(length)].clone() for states, length in zip(carried, lengths, strict=True)]
+        mask_RT = inputs["attention_mask"].cpu()
+        window_of_R = inputs[WINDOW_OF].cpu() if WINDOW_OF in inputs else torch.arange(len(mask_RT))
+        lengths = torch.zeros(len(rows), dtype=torch.int64).index_add(0, window_of_R, mask_RT.sum(1)).tolist()
+        return [states.clone() for states in torch.split(carried[mask_RT.bool()], lengths)]
 
 
 def views_with_room(bytes_each: float, examples: int, wanted: int, room: float) -> int | None:

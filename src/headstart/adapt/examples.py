@@ -11,13 +11,17 @@ import numpy as np
 from headstart.features.batches import Decode, prepared
 from headstart.files import replacing
 from headstart.models.backbone import Inputs, Preprocess
+from headstart.models.text_preprocess import Tokens
 
 TOGETHER = 512  # examples collated at once to look at their tokens
+UNSEEN = -1
+"""The epoch of a batch that only a measurement sees: no augmented view, and of a long text the first window."""
 Augment = Callable[[Inputs, np.random.Generator], Inputs]
 
 
 class Examples(Protocol):
-    """What the training loop reads: batches of rows. Without an epoch they are shown as they are.
+    """What the training loop reads: batches of rows. Without an epoch they are shown as they are; in an epoch of a training
+    perhaps in another view, and of a long text one window, another one each time.
 
     `seconds` is what computing them has taken so far, reading not counted.
     """
@@ -69,9 +73,11 @@ class PreparedExamples:
         """They all are."""
 
     def batch(self, rows: Sequence[int] | np.ndarray, epoch: int | None = None) -> Inputs:
-        """The examples in `rows` as one collated batch, the same in every epoch."""
+        """The examples in `rows` as one collated batch: texts whole, or with an epoch a window of each, the others of a long
+        text in other epochs. A step then costs what it costs with texts that fit.
+        """
         if self._rows is not None:
-            return self._preprocess.collate([self._rows[row] for row in rows])
+            return self._preprocess.collate([self.window(row, epoch) for row in rows])
         assert self._path is not None
         assert self._like is not None
         examples = []
@@ -81,6 +87,17 @@ class PreparedExamples:
                 raw = np.frombuffer(file.read(self._like.nbytes), dtype=self._like.dtype)
                 examples.append(raw.reshape(self._like.shape))
         return self._preprocess.collate(examples)
+
+    def window(self, row: int, epoch: int | None) -> Any:
+        """What an epoch shows of an example in memory; all of it without an epoch."""
+        assert self._rows is not None
+        example = self._rows[row]
+        return example if epoch is None or not isinstance(example, Tokens) else example.only(max(0, epoch))
+
+    def lengths(self, row: int) -> list[int]:
+        """The tokens of each window of a text; none where it has one window only."""
+        example = None if self._rows is None else self._rows[row]
+        return [len(one) for one in example.windows] if isinstance(example, Tokens) and len(example.windows) > 1 else []
 
     def costs(self, rows: Sequence[int] | np.ndarray) -> list[int]:
         """The relative compute of each of `rows`."""

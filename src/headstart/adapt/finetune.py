@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from headstart.adapt.checkpoint import checkpointed
 from headstart.adapt.divergence import Divergence
-from headstart.adapt.examples import Augment, Examples
+from headstart.adapt.examples import UNSEEN, Augment, Examples
 from headstart.adapt.hooks import Course, Group, Hooks, Trick, Tricks
 from headstart.adapt.judge import Judge
 from headstart.adapt.memory import parts_of
@@ -239,7 +239,7 @@ def seconds_per_step(
     trial = copy.deepcopy(network).to(placement.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     spare_slow_layers(trial, placement)
     batch, times = np.arange(min(batch_size, len(rows))), []
-    examples.ready(rows[batch])
+    examples.ready(rows[batch], UNSEEN)
     with trial.backbone.narrowed(examples.tokens(rows)):
         recipe = Recipe(
             epochs=1, learning_rate=0.0, head_learning_rate=0.0, micro_batch=micro_batch, checkpoint=checkpoint
@@ -249,7 +249,7 @@ def seconds_per_step(
         hold_statistics(trial, also_moving=True)
         for _ in range(3):
             began = time.perf_counter()
-            inputs = to_device(examples.batch(rows[batch]), placement.torch_device)
+            inputs = to_device(examples.batch(rows[batch], UNSEEN), placement.torch_device)
             told = torch.from_numpy(targets[batch]).to(placement.torch_device)
             _step(trial, inputs, told, objective, optimizer, placement, recipe, NO_TRICKS)
             times.append(time.perf_counter() - began)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from headstart.adapt.checkpoint import moving_parts
-from headstart.adapt.examples import Examples
+from headstart.adapt.examples import UNSEEN, Examples
 from headstart.adapt.network import Network, hold_statistics
 from headstart.adapt.precision import spare_slow_layers, training_pass
 from headstart.errors import OutOfMemory, is_out_of_memory
@@ -159,8 +159,8 @@ def measure_need(network: Network, examples: Examples, rows: np.ndarray, placeme
         watches = []
         for count in MEASURED_AT:
             some = np.resize(costliest, count)
-            examples.ready(some)
-            watches.append(_Watch.of(trial, to_device(examples.batch(some), placement.torch_device), placement))
+            examples.ready(some, UNSEEN)
+            watches.append(_Watch.of(trial, to_device(examples.batch(some, UNSEEN), placement.torch_device), placement))
         best = sum(one.nbytes for one in _state(trial))
         moving = sum(one.nbytes for one in trial.parameters() if one.requires_grad)
     passing = Line.through(watch.largest for watch in watches)

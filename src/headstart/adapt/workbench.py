@@ -12,7 +12,7 @@ import numpy as np
 
 from headstart.adapt.carried import CarriedExamples
 from headstart.adapt.exactness import FeatureGap, GradientGap, feature_gap, gradient_gap
-from headstart.adapt.examples import Augment, PreparedExamples, prepare_examples
+from headstart.adapt.examples import UNSEEN, Augment, PreparedExamples, prepare_examples
 from headstart.adapt.judge import Judge
 from headstart.adapt.memory import Need
 from headstart.adapt.shards import ByExecutor
@@ -241,9 +241,9 @@ class Workbench:
         return self._resumed[key]
 
     def sample(self, name: str) -> Inputs:
-        """A few prepared examples as one batch."""
+        """A few prepared examples as one batch, a window of each."""
         return to_device(
-            self.prepared(name).batch(np.arange(min(SAMPLE, len(self.items)))), self.placement.torch_device
+            self.prepared(name).batch(np.arange(min(SAMPLE, len(self.items))), UNSEEN), self.placement.torch_device
         )
 
     def carried(self, name: str, first: int, views: int) -> CarriedExamples:

@@ -95,11 +95,17 @@ def aspect(backbone: Backbone, form: Form) -> list[Mismatch]:
 
 def length(backbone: Backbone, form: Form) -> list[Mismatch]:
     """Texts longer than the network takes."""
-    cut = [bool(getattr(tokens, "truncated", False)) for tokens in form.prepared]
-    if not cut or np.mean(cut) < SOME:
+    long = [len(getattr(tokens, "windows", ())) > 1 or bool(getattr(tokens, "truncated", False)) for tokens in form.prepared]
+    if not long or np.mean(long) < SOME:
         return []
-    limit = backbone.preprocess.to_dict().get("max_length")
-    return [Mismatch(f"{np.mean(cut):.0%} of the texts are longer than {limit} tokens", "the rest of them is not read")]
+    described = backbone.preprocess.to_dict()
+    what = f"{np.mean(long):.0%} of the texts are longer than {described.get('max_length')} tokens"
+    most = described.get("windows", 1)
+    if most == 1:
+        return [Mismatch(what, "the rest of them is not read")]
+    lost = np.mean([tokens.truncated for tokens in form.prepared])
+    missed = f"; {lost:.0%} have more than {most} windows and are not read whole" if lost else ""
+    return [Mismatch(what, f"read in overlapping windows, whose features are averaged{missed}")]
 
 
 def case(backbone: Backbone, form: Form) -> list[Mismatch]:

@@ -24,10 +24,13 @@ def read_frame(item: Any, *, resolve: Callable[[str], Any], title: str, limits: 
     kind = suffix(item_name(item))
     if kind == ".parquet":
         frame = _parquet(item, title)
-    elif kind in (".jsonl", ".ndjson", ".json"):
-        frame = _json(_text(item), title, whole=kind == ".json")
     else:
-        frame = _separated(_text(item), title, "\t" if kind == ".tsv" else ",", limits)
+        text, said = _text(item, title)
+        if kind in (".jsonl", ".ndjson", ".json"):
+            frame = _json(text, title, whole=kind == ".json")
+        else:
+            frame = _separated(text, title, "\t" if kind == ".tsv" else ",", limits)
+        frame = replace(frame, said=(*said, *frame.said))
     return replace(frame, resolve=resolve, part=part_by_name(title))
 
 
@@ -62,16 +65,17 @@ def _inside(tree: Tree, name: str) -> Callable[[str], Any]:
     return resolve
 
 
-def _text(item: Any) -> str:
+def _text(item: Any, title: str) -> tuple[str, tuple[str, ...]]:
+    """The text of a table, and in words how it was read where that was a guess."""
     content = raw_bytes(item)
     encodings = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
     encoding = encodings.get(content[:2], "utf-8-sig")
     try:
-        return content.decode(encoding)
+        return content.decode(encoding), ()
     except UnicodeDecodeError:
         if b"\0" in content:
             raise DataError(f"{item_name(item)}: not a text file (it holds zero bytes). Save it as UTF-8.") from None
-        return content.decode("cp1252", errors="replace")
+        return content.decode("cp1252", errors="replace"), (f"{title}: not UTF-8, read as Windows-1252",)
 
 
 def _separated(text: str, title: str, separator: str, limits: Limits) -> Frame:

@@ -18,8 +18,10 @@ from headstart.errors import DataError
 
 Text = str | tuple[str, str]
 
-FILE_BYTES_LIMIT = 4 * 131_072
-"""A file longer than this cannot hold a text within the limit on a field, whatever its encoding."""
+CHARACTERS_LIMIT = 131_072
+"""Of one text, as of a field of a table (`data.options.Limits`): what is longer is a whole file in the wrong place."""
+FILE_BYTES_LIMIT = 4 * CHARACTERS_LIMIT
+"""A file longer than this cannot hold a text within the limit, whatever its encoding."""
 
 
 def decode(item: Any) -> Text:
@@ -32,12 +34,20 @@ def decode(item: Any) -> Text:
             raise DataError(f"an example of {len(item)} parts: not a text. Give a text or a pair of texts.")
         if not all(part.strip() for part in item):
             raise DataError("a pair with an empty text: nothing to read. Fill it in or remove it.")
+        _check_length(item[0], "a text of a pair")
+        _check_length(item[1], "a text of a pair")
         return (item[0], item[1])
     text = item if isinstance(item, str) else _read(item)[0]
     if not text.strip():
         where = "an empty text" if isinstance(item, str) else item_name(item)
         raise DataError(f"{where}: nothing but white space. Fill it in or remove it.")
+    _check_length(text, "a text" if isinstance(item, str) else item_name(item))
     return text
+
+
+def _check_length(text: str, name: str) -> None:
+    if len(text) > CHARACTERS_LIMIT:
+        raise DataError(f"{name}: {len(text):,} characters, over the limit of {CHARACTERS_LIMIT:,} for one text. Cut it up.")
 
 
 def audit_one(item: Any) -> Look:
@@ -48,9 +58,21 @@ def audit_one(item: Any) -> Look:
     whole = joined(decode(item))
     if "\ufffd" in whole:
         notes += ("holds characters that were lost in an earlier conversion (�)",)
+    if is_misread(whole):
+        notes += ("looks like UTF-8 that was read as Windows-1252 (Ã© for é)",)
     key = hashlib.blake2b(plain(decode(item)).encode(errors="surrogatepass"), digest_size=16)
     shape = (len(whole), len(whole.split()))
     return Look(hashlib.sha256(content(item)).digest(), key.digest(), shape, language(whole), notes, minhash(whole))
+
+
+def is_misread(text: str) -> bool:
+    """Whether a text becomes UTF-8 when it is written as Windows-1252: by chance that hardly ever happens beyond ASCII."""
+    if text.isascii():
+        return False
+    try:
+        return text.encode("cp1252").decode("utf-8") != text
+    except UnicodeError:
+        return False
 
 
 def content(item: Any) -> bytes:

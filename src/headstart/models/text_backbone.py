@@ -19,7 +19,7 @@ from headstart.models.backbone import Backbone, Inputs, Stage
 from headstart.models.card import SourceCard
 from headstart.models.cut import cut, first_tensor, watch
 from headstart.models.narrow import narrowed
-from headstart.models.text_preprocess import TextPreprocess
+from headstart.models.text_preprocess import WINDOW_OF, TextPreprocess
 
 
 def _mean(hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor:
@@ -70,15 +70,31 @@ class Pooling:
     modes: tuple[str, ...] = ("mean",)
     normalise: bool = False
 
-    def __call__(self, hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        """Features (B, D · number of modes)."""
-        mask_BT = mask_BT.to(torch.float32)
-        rows = torch.cat([POOLINGS[mode](hidden_BTD, mask_BT) for mode in self.modes], dim=1)
-        return functional.normalize(rows, dim=1) if self.normalise else rows
+    def __call__(self, hidden_RTD: Tensor, mask_RT: Tensor, window_of_R: Tensor | None = None) -> Tensor:
+        """Features (B, D · number of modes): rows are examples, or windows of the examples with the numbers `window_of_R`."""
+        mask_RT = mask_RT.to(torch.float32)
+        rows_RD = torch.cat([POOLINGS[mode](hidden_RTD, mask_RT) for mode in self.modes], dim=1)
+        rows_BD = joined(rows_RD, mask_RT, window_of_R)
+        return functional.normalize(rows_BD, dim=1) if self.normalise else rows_BD
+
+
+def joined(rows_RD: Tensor, mask_RT: Tensor, window_of_R: Tensor | None) -> Tensor:
+    """The mean (B, D) of each example's windows, weighted by their tokens; the rows themselves where each example has one.
+
+    For a mean over tokens this is the mean over all tokens of all windows.
+    """
+    if window_of_R is None:
+        return rows_RD
+    weight_R1 = mask_RT.float().sum(1, keepdim=True)
+    sums_BE = torch.zeros(int(window_of_R[-1]) + 1, rows_RD.shape[1] + 1, device=rows_RD.device)
+    sums_BE = sums_BE.index_add(0, window_of_R, torch.cat([rows_RD.float() * weight_R1, weight_R1], dim=1))
+    return sums_BE[:, :-1] / sums_BE[:, -1:]
 
 
 class TextBackbone(Backbone):
-    """A transformers network for texts; `forward` takes dicts of token tensors (B, T)."""
+    """A transformers network for texts; `forward` takes dicts of token tensors (R, T), a row for each text, or for each window
+    of the B texts (`TextPreprocess.collate`).
+    """
 
     preprocess: TextPreprocess
     next_token_VD: Tensor | None = None
@@ -99,32 +115,33 @@ class TextBackbone(Backbone):
         self.stages = stages or self._cut()
 
     def forward(self, inputs: Inputs) -> Tensor:
-        """Features (B, D) of a batch of token tensors (B, T)."""
+        """Features (B, D) of a batch of token tensors (R, T)."""
         if not isinstance(inputs, dict):
             raise TypeError("a text backbone takes a dict of token tensors, not pictures")
-        hidden_BTD = first_tensor(self.net(**inputs))
-        if hidden_BTD is None or hidden_BTD.ndim != 3:
+        hidden_RTD = first_tensor(self.net(**{name: tensor for name, tensor in inputs.items() if name != WINDOW_OF}))
+        if hidden_RTD is None or hidden_RTD.ndim != 3:
             raise ModelError(f"{self.card.name}: gives no states per token. Use another model.")
-        return self.pooling(hidden_BTD, inputs["attention_mask"])
+        return self.pooling(hidden_RTD, inputs["attention_mask"], inputs.get(WINDOW_OF))
 
     def stage_features(self, inputs: Inputs, only: Sequence[int] | None = None) -> list[Tensor]:
         """Pooled features after every stage, from one forward pass; before the last, by the plain mean."""
         if not isinstance(inputs, dict):
             raise TypeError("a text backbone takes a dict of token tensors, not pictures")
-        mask_BT = inputs["attention_mask"].float()
-        with watch(self.net, self.stages, lambda hidden_BTD: _mean(hidden_BTD, mask_BT), only) as seen:
+        mask_RT, window_of_R = inputs["attention_mask"].float(), inputs.get(WINDOW_OF)
+        pool = lambda hidden_RTD: joined(_mean(hidden_RTD, mask_RT), mask_RT, window_of_R)  # noqa: E731
+        with watch(self.net, self.stages, pool, only) as seen:
             last = self(inputs)
         return [*(seen[number] for number in sorted(seen)), last]
 
     def next_token_nats(self, texts: Sequence[str]) -> tuple[float, int]:
-        """What a causal language model finds surprising: nats in all over the tokens of `texts` after each first one, and
-        how many those are. Raises ModelError for other models.
+        """What a causal language model finds surprising: nats in all over the tokens of `texts` (of a long one, of its first
+        window) after each first one, and how many those are. Raises ModelError for other models.
         """
         if self.next_token_VD is None:
             raise ModelError(f"{self.card.name}: not a causal language model, it tells no next token.")
         nats, count = 0.0, 0
         for text in texts:
-            inputs = self.preprocess.collate([self.preprocess.prepare(text)])
+            inputs = self.preprocess.collate([self.preprocess.prepare(text).only(0)])
             ids_T = inputs["input_ids"][0]
             with torch.inference_mode():
                 hidden_BTD = first_tensor(self.net(**inputs))

@@ -234,6 +234,23 @@ def _foreseen(result: Result, audit: Audit) -> Caution | None:
     return Caution("Seen before training", " ".join(notes)) if notes else None
 
 
+def _shortcut(result: Result, audit: Audit) -> Caution | None:
+    told = [found["warning"] for found in (result.concepts or {}).get("findings", ()) if found["warning"]]
+    return Caution("Labels can be told by a shortcut", " ".join(told)) if told else None
+
+
+def _not_whole(result: Result, audit: Audit) -> Caution | None:
+    lost = [one for one in audit.get("reading") or () if one["backbone"] == result.chosen["backbone"] and one["truncated"]]
+    if not lost:
+        return None
+    one = lost[0]
+    return Caution(
+        f"{one['truncated']:,} of {one['of']:,} texts are not read whole",
+        f"{one['backbone']} reads {one['windows']} windows of {one['max_length']} tokens of a text at most.",
+        mild=True,
+    )
+
+
 RULES: tuple[Rule, ...] = (
     _verdict,
     _controls,
@@ -244,6 +261,8 @@ RULES: tuple[Rule, ...] = (
     _calibration,
     _intervals,
     _gap,
+    _shortcut,
+    _not_whole,
     _balance,
     _unmeasured,
     _metric,

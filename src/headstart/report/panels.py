@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headstart.prove.metrics import METRICS
-from headstart.report import chart, confusion, curve_chart, head_start_words, numbers, words
+from headstart.report import chart, concepts, confusion, curve_chart, head_start_words, numbers, words
 from headstart.report.command import fit_command
 from headstart.report.story import Story
 
@@ -237,6 +237,7 @@ def data(story: Story) -> View:
     first_odd = {item["note"]: item["id"] for item in reversed(found.get("odd", ()))}
     return {
         "audit": found,
+        "reading": concepts.reading_lines(found),
         "counts": sorted((found.get("classes") or {}).items(), key=lambda item: (-item[1], item[0])),
         "aside": aside[:LIST_LENGTH],
         "aside_rest": max(0, len(aside) - LIST_LENGTH),
@@ -311,6 +312,8 @@ PANELS: Sequence[Panel] = (
     Panel("confusion", "What was taken for what", matrix, always=False),
     Panel("classes", "How each class fared", classes, always=False),
     Panel("mistakes", "The mistakes it was surest of", mistakes, always=False),
+    Panel("concepts", "Concepts, or facts?", concepts.findings),
+    Panel("words", "Which words decided", concepts.decisive),
     Panel("calibration", "Can its confidence be believed?", calibration, always=False),
     Panel("scatter", "What was said, and what is true", numbers.scatter, always=False),
     Panel("far_off", "The answers farthest off", numbers.far_off, always=False),

@@ -42,6 +42,8 @@ class Result:
     - `foresight`: what was expected of the shipped backbone before training, beside what was found; None without a control.
     - `head_start`: how many labels and seconds transfer saves, `{"labels": Figure, "seconds": Figure, "level", "limit", "needed", "seen",
       "points", "folds", "missing"}`; None without a scratch control.
+    - `concepts`: what the answers rest on, `{"findings": [{"name", "title", "sentence", "on", "rows", "examples", "warning"}], "words",
+      "left_out"}`; None where there are no checks for such data.
     - `phases`: `[{"name", "seconds", "peak_mib"}]`; `seed`, `versions`, `options`, `machine` as used.
     """
 
@@ -63,6 +65,7 @@ class Result:
     machine: Mapping[str, Any]
     foresight: Mapping[str, Any] | None = None
     head_start: Mapping[str, Any] | None = None
+    concepts: Mapping[str, Any] | None = None
     schema_version: int = SCHEMA_VERSION
 
     def write(self, path: Path) -> None:
