@@ -135,7 +135,9 @@ def _absent(dataset: Dataset, pool: Sequence[int], measured: Sequence[int]) -> t
 def group_numbers(dataset: Dataset, audit: Audit) -> list[int]:
     """For every example the number of what may not be parted: the user's groups joined with near-duplicates."""
     clusters = Clusters(len(dataset))
-    named = [audit.near] if dataset.groups is None else [audit.near, [dataset.groups[row] for row in audit.keep]]
+    named: list[Sequence[Any]] = [audit.near]
+    if dataset.groups is not None:
+        named.append([dataset.groups[row] for row in audit.keep])
     for names in named:
         first: dict[Any, int] = {}
         for row, name in zip(audit.keep, names, strict=True):
