@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from concurrent.futures import wait
+from concurrent.futures import BrokenExecutor, wait
 from functools import partial
 
 import numpy as np
@@ -164,13 +164,15 @@ def test_where_a_process_is_ended_this_one_goes_on(executor, tmp_path, monkeypat
     assert executor.submit(total, {"start": 1}).result()[0] == 1, "and the next job runs"
 
 
-def test_a_process_that_was_ended_between_two_jobs_is_no_loss(executor):
+def test_after_a_process_was_ended_the_next_job_runs_all_the_same(executor):
     shared = {"start": 1}
-    home = executor.submit(total, shared).result()[1]
-    if home != os.getpid():
-        os.kill(home, signal.SIGKILL)
-        os.waitpid(home, 0)
+    ended = executor.submit(end, shared, os.getpid())
+    assert isinstance(ended.exception(), BrokenExecutor) == (executor.workers > 1)
     assert executor.submit(total, shared).result()[0] == 1
+
+
+def end(shared, home):
+    fatal_elsewhere(home, None)
 
 
 def fatal_elsewhere(home, item):

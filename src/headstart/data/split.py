@@ -135,13 +135,17 @@ def _absent(dataset: Dataset, pool: Sequence[int], measured: Sequence[int]) -> t
 def group_numbers(dataset: Dataset, audit: Audit) -> list[int]:
     """For every example the number of what may not be parted: the user's groups joined with near-duplicates."""
     clusters = Clusters(len(dataset))
-    first: dict[tuple[str, Any], int] = {}
-    for row, cluster in zip(audit.keep, audit.near, strict=True):
-        clusters.join(row, first.setdefault(("near", cluster), row))
-        if dataset.groups is not None:
-            clusters.join(row, first.setdefault(("group", dataset.groups[row]), row))
-    kept = set(audit.keep)
-    return [clusters.find(row) if row in kept else -1 for row in range(len(dataset))]
+    named: list[Sequence[Any]] = [audit.near]
+    if dataset.groups is not None:
+        named.append([dataset.groups[row] for row in audit.keep])
+    for names in named:
+        first: dict[Any, int] = {}
+        for row, name in zip(audit.keep, names, strict=True):
+            clusters.join(row, first.setdefault(name, row))
+    numbers = [-1] * len(dataset)
+    for row in audit.keep:
+        numbers[row] = clusters.find(row)
+    return numbers
 
 
 def inner_folds(
@@ -157,8 +161,10 @@ def inner_folds(
     numbers = _numbers(labels)
     group_of = _group_numbers(range(len(numbers)) if groups is None else groups)
     members = Ragged.members(group_of)
-    stuck = np.array([], dtype=np.int64) if _are_quantities(labels) else _stuck(numbers, group_of)
-    free = np.setdiff1d(np.arange(len(members)), stuck)
+    is_free = np.ones(len(members), dtype=bool)
+    if not _are_quantities(labels):
+        is_free[_stuck(numbers, group_of)] = False
+    free = np.flatnonzero(is_free)
     count = min(k, len(free))
     if count < 2:
         return []
@@ -181,7 +187,8 @@ def _numbers(labels: Sequence[Any] | np.ndarray) -> Ragged:
         return Ragged.singles(np.unique(labels, return_inverse=True)[1])
     named = [tuple(label) if isinstance(label, tuple | list | set | frozenset) else (label,) for label in labels]
     order = {name: number for number, name in enumerate(sorted({name for names in named for name in names}))}
-    return Ragged.of([[order[name] for name in names] for names in named])
+    numbers = np.fromiter((order[name] for names in named for name in names), dtype=np.int64)
+    return Ragged(numbers, starts_of(np.fromiter(map(len, named), dtype=np.int64, count=len(named))))
 
 
 def _are_quantities(labels: Sequence[Any] | np.ndarray) -> bool:
