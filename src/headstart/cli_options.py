@@ -181,25 +181,33 @@ OpenDemo = Annotated[
 OfModality = Annotated[Modality | None, typer.Option(help="Only backbones for this kind of example.")]
 Version = Annotated[bool, typer.Option("--version", help="Show the version and exit.")]
 
-HowToLearn = Annotated[Objective, typer.Option(help="distil learns a teacher's features, supervised the labels.")]
+HowToLearn = Annotated[
+    Objective | None,
+    typer.Option(help="distil learns a teacher's features, supervised the labels. [default: distil]"),
+]
 Teacher = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Backbone to distil from, named as in `headstart models`, or a folder."),
 ]
-Architecture = Annotated[str, typer.Option(metavar="NAME", help="Architecture of timm's to train from random weights.")]
+Architecture = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Architecture of timm's to train from random weights. [default: resnet10t]"),
+]
 ModelArgs = Annotated[str, typer.Option(metavar="JSON", help="Arguments of the architecture, as a JSON object.")]
-Size = Annotated[int, typer.Option(metavar="PX", min=8, help="Side of a training view, in pixels.")]
+Size = Annotated[
+    int | None, typer.Option(metavar="PX", min=8, help="Side of a training view, in pixels. [default: 112]")
+]
 InputSize = Annotated[
     int | None,
     typer.Option(metavar="PX", help="Side of the pictures that the backbone will ask for. [default: --size]"),
 ]
-Epochs = Annotated[int, typer.Option(metavar="N", min=1, help="Passes over the views.")]
+Epochs = Annotated[int | None, typer.Option(metavar="N", min=1, help="Passes over the views. [default: 14]")]
 Views = Annotated[
     str | None,
     typer.Option(metavar="N,N…", help="Views per picture, one number or one per source. [default: 40,000 per source]"),
 ]
-BatchSize = Annotated[int, typer.Option(metavar="N", min=1, help="Views per step.")]
-LearningRate = Annotated[float, typer.Option(metavar="RATE", help="Peak learning rate.")]
+BatchSize = Annotated[int | None, typer.Option(metavar="N", min=1, help="Views per step. [default: 128]")]
+LearningRate = Annotated[float | None, typer.Option(metavar="RATE", help="Peak learning rate. [default: 0.003]")]
 WeightDecay = Annotated[float, typer.Option(metavar="RATE", help="Weight decay of matrices and kernels.")]
 CardName = Annotated[str | None, typer.Option(metavar="NAME", help="Name on the source card. [default: the folder's]")]
 Domain = Annotated[str | None, typer.Option(metavar="TEXT", help="What the sources show, in words, for the card.")]

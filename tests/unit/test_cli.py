@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from headstart import cli, cli_choose, cli_options
 from headstart.adapt.pretrain import OBJECTIVES
-from headstart.adapt.pretrain_job import command_line, pretrain
+from headstart.adapt.pretrain_asked import Asked
+from headstart.adapt.pretrain_job import pretrain
 from headstart.adapt.strategies import STRATEGIES
 from headstart.cli import app, main
 from headstart.data.modality import MODALITIES
@@ -253,7 +254,7 @@ def test_pretrain_takes_the_command_that_stands_on_a_source_card(monkeypatch):
         "seed": 5, "name": "mine", "domain": "broad pictures, and signs", "licences": ["MIT", "CC BY 4.0"],
         "weights_licence": "Apache-2.0", "device": "cpu", "precision": "fp32",
     }  # fmt: skip
-    words = shlex.split(command_line(["a b", "builtin:glyphs"], cli.Path("made"), given))
+    words = shlex.split(Asked(["a b", "builtin:glyphs"], cli.Path("made"), **given).command_line({}))
     taken = set(inspect.signature(pretrain).parameters)
     monkeypatch.setattr(
         "headstart.adapt.pretrain_job.pretrain", lambda sources, **options: asked.append((sources, options))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import torch
 
 from headstart.adapt.pretrain import OBJECTIVES, PretrainRecipe, create_student
-from headstart.adapt.pretrain_folder import CARD_FILE
+from headstart.adapt.pretrain_finish import CARD_FILE
 from headstart.errors import OptionError, RunError
 from headstart.files import read_json, write_json
 
@@ -90,12 +89,3 @@ def _essence(job: Mapping[str, Any]) -> dict[str, Any]:
         "input size": job.get("input_size"),
         **{name.replace("_", " "): value for name, value in job.get("recipe", {}).items()},
     }
-
-
-def plain_arguments(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The mapping as JSON would give it back; raises OptionError for what JSON cannot say."""
-    try:
-        plain: dict[str, Any] = json.loads(json.dumps(dict(values)))
-    except TypeError as error:
-        raise OptionError(f"--model-args: {error}. Give plain numbers, texts and lists.") from error
-    return plain
