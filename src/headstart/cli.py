@@ -229,10 +229,12 @@ def doctor() -> None:
 
 
 @app.command(
-    short_help="Make a backbone of your own from broad pictures.",
+    short_help="Make a backbone of your own from broad pictures or texts.",
     epilog=examples(
         "headstart pretrain broad-photos/ --teacher timm:resnet50.a1_in1k --out backbones/mine",
         "headstart pretrain builtin:glyphs --objective supervised --epochs 8 --out backbones/glyphs",
+        "headstart pretrain books/ --budget 30m --out backbones/reader",
+        "headstart pretrain books.zip notes.jsonl --teacher minilm --out backbones/words",
         "headstart fit photos/ --model backbones/mine",
     ),
 )
@@ -245,12 +247,18 @@ def pretrain(
     model_args: o.ModelArgs = "{}",
     size: o.Size = None,
     input_size: o.InputSize = None,
+    text: o.PassageColumn = None,
+    tokenizer: o.OwnTokenizer = None,
+    vocabulary: o.Vocabulary = None,
+    length: o.Length = None,
     epochs: o.Epochs = None,
+    budget: o.PretrainBudget = None,
     views: o.Views = None,
     batch_size: o.BatchSize = None,
     learning_rate: o.LearningRate = None,
     weight_decay: o.WeightDecay = 0.02,
     seed: o.Seed = 0,
+    probe: o.ProbeOn = None,
     name: o.CardName = None,
     domain: o.Domain = None,
     licence: o.Licences = None,
@@ -259,7 +267,11 @@ def pretrain(
     precision: o.InPrecision = o.Precision.auto,
     keep_work: o.KeepWork = False,
 ) -> None:
-    """Pre-train an image backbone from random weights; writes a folder with its weights and source card."""
+    """Pre-train a backbone from random weights, on pictures or on texts; writes a folder with its weights and source card.
+
+    The same command goes on where it was stopped.
+    """
+    from headstart.run.clock import seconds
     from headstart.terminal import Terminal
 
     arguments, counts = _json_object("--model-args", model_args), _numbers("--views", views)
@@ -275,12 +287,18 @@ def pretrain(
             model_args=arguments,
             size=size,
             input_size=input_size,
+            text=text,
+            tokenizer=tokenizer.value if tokenizer else None,
+            vocabulary=vocabulary,
+            length=length,
             epochs=epochs,
+            budget=seconds(budget),
             views=counts,
             batch_size=batch_size,
             learning_rate=learning_rate,
             weight_decay=weight_decay,
             seed=seed,
+            probe=probe,
             name=name,
             domain=domain,
             licences=licence or (),

@@ -44,6 +44,15 @@ class Objective(StrEnum):
 
     distil = "distil"
     supervised = "supervised"
+    masked = "masked"
+    causal = "causal"
+
+
+class TokenizerKind(StrEnum):
+    """How text is cut into tokens."""
+
+    wordpiece = "wordpiece"
+    bpe = "bpe"
 
 
 Data = Annotated[
@@ -60,7 +69,7 @@ Inputs = Annotated[
 Sources = Annotated[
     list[str],
     typer.Argument(
-        metavar="SOURCE", show_default=False, help="Folders, zips or tables of pictures, or builtin:glyphs."
+        metavar="SOURCE", show_default=False, help="Folders, zips or tables of pictures or of texts, text files, or builtin:glyphs."
     ),
 ]
 
@@ -183,7 +192,10 @@ Version = Annotated[bool, typer.Option("--version", help="Show the version and e
 
 HowToLearn = Annotated[
     Objective | None,
-    typer.Option(help="distil learns a teacher's features, supervised the labels. [default: distil]"),
+    typer.Option(
+        help="distil learns a teacher's features, supervised the labels of pictures, masked hidden tokens of texts, causal the "
+        "next token. [default: distil for pictures and with a --teacher, else masked]"
+    ),
 ]
 Teacher = Annotated[
     str | None,
@@ -191,7 +203,10 @@ Teacher = Annotated[
 ]
 Architecture = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Architecture of timm's to train from random weights. [default: resnet10t]"),
+    typer.Option(
+        metavar="NAME",
+        help="Of timm's for pictures; bert, electra, llama or gpt2 for texts. [default: resnet10t; bert, distilled electra, causal llama]",
+    ),
 ]
 ModelArgs = Annotated[str, typer.Option(metavar="JSON", help="Arguments of the architecture, as a JSON object.")]
 Size = Annotated[
@@ -201,14 +216,39 @@ InputSize = Annotated[
     int | None,
     typer.Option(metavar="PX", help="Side of the pictures that the backbone will ask for. [default: --size]"),
 ]
-Epochs = Annotated[int | None, typer.Option(metavar="N", min=1, help="Passes over the views. [default: 14]")]
+PassageColumn = Annotated[
+    str | None, typer.Option("--text", metavar="COLUMN", help="Column of tables with the text. [default: guessed]")
+]
+OwnTokenizer = Annotated[
+    TokenizerKind | None,
+    typer.Option("--tokenizer", help="Kind of tokenizer to train on the texts. [default: wordpiece, causal bpe]"),
+]
+Vocabulary = Annotated[
+    int | None, typer.Option(metavar="N", help="Tokens in the tokenizer's vocabulary, at most. [default: 8000]")
+]
+Length = Annotated[int | None, typer.Option(metavar="N", help="Tokens in a sequence, at most. [default: 128]")]
+Epochs = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Passes over views or texts. [default: 14; texts 10]")
+]
+PretrainBudget = Annotated[
+    str | None,
+    typer.Option("--budget", metavar="TIME", help="Time for all of it, such as 30m; cuts the passes to what fits."),
+]
 Views = Annotated[
     str | None,
     typer.Option(metavar="N,N…", help="Views per picture, one number or one per source. [default: 40,000 per source]"),
 ]
-BatchSize = Annotated[int | None, typer.Option(metavar="N", min=1, help="Views per step. [default: 128]")]
-LearningRate = Annotated[float | None, typer.Option(metavar="RATE", help="Peak learning rate. [default: 0.003]")]
+BatchSize = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Views or sequences per step. [default: 128; texts 64]")
+]
+LearningRate = Annotated[
+    float | None, typer.Option(metavar="RATE", help="Peak learning rate. [default: 0.003; texts 0.001]")
+]
 WeightDecay = Annotated[float, typer.Option(metavar="RATE", help="Weight decay of matrices and kernels.")]
+ProbeOn = Annotated[
+    str | None,
+    typer.Option("--probe", metavar="DATA", help="Labelled data for figures of transfer on the source card."),
+]
 CardName = Annotated[str | None, typer.Option(metavar="NAME", help="Name on the source card. [default: the folder's]")]
 Domain = Annotated[str | None, typer.Option(metavar="TEXT", help="What the sources show, in words, for the card.")]
 Licences = Annotated[

@@ -26,9 +26,9 @@ from headstart.features.reference import (
 from headstart.files import sha256_file, write_json, write_text
 from headstart.models.backbone import Backbone
 from headstart.models.card import SourceCard
+from headstart.models.card_file import CARD_FILE
 from headstart.runtime import Placement, generator
 
-CARD_FILE = "card.json"
 REFERENCE_EXAMPLES = 2048
 BATCH = 64
 

@@ -7,10 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from headstart.adapt.pretrain import OBJECTIVES
 from headstart.adapt.pretrain_asked import NO_ARGUMENTS, Asked
 from headstart.adapt.pretrain_checks import WORK
 from headstart.adapt.pretrain_pictures import pretrain_pictures
+from headstart.adapt.pretrain_reading import READINGS
 from headstart.adapt.pretrain_steps import CHECKPOINT_S
+from headstart.adapt.pretrain_texts import pretrain_texts
+from headstart.data.passages import holds_texts
+from headstart.errors import DataError
 from headstart.events import Listener, Said, silent
 
 
@@ -24,12 +29,18 @@ def pretrain(
     model_args: Mapping[str, Any] = NO_ARGUMENTS,
     size: int | None = None,
     input_size: int | None = None,
+    text: str | None = None,
+    tokenizer: str | None = None,
+    vocabulary: int | None = None,
+    length: int | None = None,
     epochs: int | None = None,
+    budget: float | None = None,
     views: Sequence[int] | int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
     weight_decay: float = 0.02,
     seed: int = 0,
+    probe: str | Path | None = None,
     name: str | None = None,
     domain: str | None = None,
     licences: Sequence[str] = (),
@@ -40,13 +51,21 @@ def pretrain(
     keep_work: bool = False,
     listener: Listener = silent,
 ) -> Path:
-    """Pre-train a timm architecture from random weights on `sources`; returns `out`, a backbone folder.
+    """Pre-train a network from random weights on `sources`; returns `out`, a backbone folder.
 
-    `sources` are folders, zips or tables of pictures, or `builtin:glyphs`. `objective` "distil" learns the features
-    of `teacher` (a convolutional network of timm's, by anything that `load_backbone` takes) and needs no labels;
-    "supervised" learns the classes. `views` says how often each picture is viewed, one number or one per source; by
-    default each source gets about 40,000 views. Views are `size` pixels; the finished folder declares `input_size`
-    (default: the same). `licences` are those of the sources, one each; `weights_licence` is that of the result.
+    `sources` are folders, zips or tables, all of pictures or all of texts, `builtin:glyphs`, or plain text files. What is not
+    said (None) has a default for each kind. `licences` are those of the sources, one each; `weights_licence` is that of the
+    result; `probe` names labelled data of the same kind, on which figures of transfer are taken. `budget` is in seconds:
+    the number of steps, and of texts that a teacher reads, is cut to what fits.
+
+    Pictures: `objective` "distil" learns the features of `teacher` (a convolutional network of timm's, by anything that
+    `load_backbone` takes) and needs no labels; "supervised" learns the classes. `architecture` is one of timm's. `views` says
+    how often each picture is viewed, one number or one per source; by default each source gets about 40,000 views. Views
+    are `size` pixels; the finished folder declares `input_size` (default: the same).
+
+    Texts: "masked" tells hidden tokens, "causal" the next token, "distil" the features of `teacher`, an encoder such as
+    `minilm`. `text` names the column of tables. A tokenizer of the kind `tokenizer` ("wordpiece" or "bpe") with at most
+    `vocabulary` tokens is trained on the texts; sequences are `length` tokens.
 
     The same call goes on where a killed one stopped, and does nothing where it is finished. Its working files, in
     `out`/work, go at the end unless `keep_work`. Raises DataError, OptionError or ModelError for what cannot be
@@ -54,8 +73,23 @@ def pretrain(
     """
     given = {**locals(), "out": Path(out)}
     asked = Asked(**given)
-    if not pretrain_pictures(asked):
+    do = pretrain_texts if is_of_texts(sources, objective) else pretrain_pictures
+    if not do(asked):
         listener(Said(f"{asked.out} is finished already."))
     if not keep_work and (asked.out / WORK).is_dir():
         shutil.rmtree(asked.out / WORK)
     return asked.out
+
+
+def is_of_texts(sources: Sequence[str | Path], objective: str | None) -> bool:
+    """Whether the sources are read as texts: what only one kind has as an objective settles it, else what they hold.
+
+    Raises DataError where some hold texts and others pictures.
+    """
+    if objective in READINGS.keys() ^ set(OBJECTIVES):
+        return objective in READINGS
+    found = [holds_texts(source) for source in sources]
+    if len(set(found)) > 1:
+        odd = sources[found.index(not found[0])]
+        raise DataError(f"{odd}: holds {'texts' if not found[0] else 'pictures'}, unlike {sources[0]}. Give one kind.")
+    return any(found)

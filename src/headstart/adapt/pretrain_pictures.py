@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,11 @@ from torch import nn
 from headstart.adapt.pretrain import PretrainRecipe, pretrain_network
 from headstart.adapt.pretrain_asked import Asked, plain_arguments
 from headstart.adapt.pretrain_checks import WORK, check_options, is_to_do
+from headstart.adapt.pretrain_figures import check_probe
 from headstart.adapt.pretrain_folder import write_backbone_folder
-from headstart.adapt.pretrain_made import Made, made_by
+from headstart.adapt.pretrain_made import made_by
 from headstart.adapt.pretrain_sources import as_pictures, class_names, read_sources, views_of
 from headstart.adapt.pretrain_teacher import load_teacher
-from headstart.adapt.pretrain_views import Pictures
 from headstart.models.card import SourceCard
 from headstart.runtime import Placement
 
@@ -52,7 +52,25 @@ def pretrain_pictures(given: Asked) -> bool:
     }
     if not is_to_do(asked.out, job):
         return False
-    made = _train(asked, as_pictures(read, counts), recipe, job["classes"], tutor)
+    if asked.probe is not None:
+        check_probe(asked.probe, "image")
+    pictures = as_pictures(read, counts)
+
+    def train(work: Path, placement: Placement, listener: Any, seconds: Callable[[], float] | None) -> nn.Module:
+        return pretrain_network(
+            pictures,
+            recipe,
+            work=work,
+            classes=job["classes"],
+            teacher=tutor,
+            listener=listener,
+            placement=placement,
+            checkpoint_s=asked.checkpoint_s,
+            seconds=seconds,
+        )
+
+    net, facts = made_by(train, asked, asked.out / WORK)
+    facts["views"] = sum(len(source.items) * source.views for source in pictures)
     card = SourceCard(
         spec=asked.out.resolve().name,
         name=asked.name or asked.out.resolve().name,
@@ -63,10 +81,10 @@ def pretrain_pictures(given: Asked) -> bool:
         data=tuple(source.name for source in read),
         licence=asked.weights_licence,
         made_with=asked.command_line(DEFAULTS),
-        pretraining={**job, **made.facts},
+        pretraining={**job, **facts},
     )
     write_backbone_folder(
-        asked.out, made.net, recipe, input_size=input_size, sources=read, card=card, probe=asked.probe
+        asked.out, net, recipe, input_size=input_size, sources=read, card=card, probe=asked.probe
     )
     return True
 
@@ -83,23 +101,3 @@ def _recipe(asked: Any) -> PretrainRecipe:
         asked.weight_decay,
         asked.seed,
     )
-
-
-def _train(
-    asked: Asked, pictures: Sequence[Pictures], recipe: PretrainRecipe, classes: int, teacher: nn.Module | None
-) -> Made:
-    def train(work: Path, placement: Placement, listener: Any, seconds: Callable[[], float] | None) -> nn.Module:
-        return pretrain_network(
-            pictures,
-            recipe,
-            work=work,
-            classes=classes,
-            teacher=teacher,
-            listener=listener,
-            placement=placement,
-            checkpoint_s=asked.checkpoint_s,
-            seconds=seconds,
-        )
-
-    made = made_by(train, asked, asked.out / WORK)
-    return made.with_facts(views=sum(len(source.items) * source.views for source in pictures))

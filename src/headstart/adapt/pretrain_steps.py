@@ -21,6 +21,8 @@ from headstart.runtime import Placement, generator
 CHECKPOINT_S = 60.0
 TOLD_EVERY = 20
 """Steps between two notes of progress."""
+TIMED = 6
+"""Steps whose pace settles how many fit into a budget; the first of them also loads kernels and is not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +83,18 @@ class Steps:
         self._resume(listener)
         planned = self._planned(seconds)
         self.learning.parts.train()
-        began, first, saved = time.monotonic(), self.step, time.monotonic()
+        began, first = time.monotonic(), self.step
+        saved = warm = began
         while self.step < self.total:
             epoch, within = divmod(self.step, self.per_epoch)
             for rows in self._batches(generator(self.settings.seed, "epoch", epoch))[within:]:
                 loss = self._one(rows)
                 now = time.monotonic()
-                if not planned and self.step - first >= TOLD_EVERY:
+                if self.step == first + 1:
+                    warm = now
+                if not planned and self.step - first >= TIMED:
                     assert seconds is not None
-                    planned = self._plan(seconds(), (now - began) / (self.step - first))
+                    planned = self._plan(seconds(), (now - warm) / (self.step - first - 1))
                 if self.step % TOLD_EVERY == 0:
                     left = (now - began) / (self.step - first) * (self.total - self.step)
                     listener(Progress(f"pre-training, loss {loss:.4f}", self.step, self.total, left))
