@@ -31,6 +31,13 @@ class Modality(StrEnum):
     text = "text"
 
 
+class Demo(StrEnum):
+    """What the demo shows."""
+
+    pictures = "pictures"
+    text = "text"
+
+
 class LabelTask(StrEnum):
     """What labels are."""
 
@@ -123,6 +130,7 @@ OfLicence = Annotated[str | None, typer.Option(metavar="NAME", help="Only this l
 ModelFolder = Annotated[
     Path, typer.Argument(metavar="FOLDER", show_default=False, help="Folder of a model of your own.")
 ]
+DemoOf = Annotated[Demo, typer.Argument(show_default=False, help="pictures (the default) or text.")]
 DemoBudget = Annotated[
     str | None, typer.Option(metavar="TIME", help="Time for the whole run, such as 90s or 5m. [default: 45s]")
 ]
