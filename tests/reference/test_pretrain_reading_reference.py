@@ -9,8 +9,17 @@ import torch
 from scipy.stats import binomtest
 from torch import nn
 
-from headstart.adapt.pretrain_distil import leading
-from headstart.adapt.pretrain_reading import IGNORED, Marks, bits_per_byte, bytes_of, following, masked, token_nats
+from headstart.adapt.pretrain_reading import (
+    IGNORED,
+    Likeness,
+    Marks,
+    bits_per_byte,
+    bytes_of,
+    following,
+    leading,
+    masked,
+    token_nats,
+)
 
 MARKS = Marks(mask=4, pad=0, special=(0, 1, 2, 3, 4), vocabulary=100)
 
@@ -113,8 +122,17 @@ def test_bytes_of_spans_are_those_of_utf8():
 
 def test_leading_directions_are_those_of_a_singular_value_decomposition():
     rows_ND = np.random.default_rng(4).normal(size=(50, 8)) * np.arange(1, 9)
-    found_NE = leading(rows_ND, 3)
-    centred_ND = rows_ND - rows_ND.mean(0)
-    u, s, _ = np.linalg.svd(centred_ND, full_matrices=False)
+    mean_D, directions_DE = leading(rows_ND, 3)
+    np.testing.assert_allclose(mean_D, rows_ND.mean(0))
+    found_NE = (rows_ND - mean_D) @ directions_DE
+    u, s, _ = np.linalg.svd(rows_ND - rows_ND.mean(0), full_matrices=False)
     np.testing.assert_allclose(np.abs(found_NE), np.abs(u[:, :3] * s[:3]), rtol=1e-6, atol=1e-8)
-    assert leading(rows_ND, 10).shape == (50, 10)
+    assert leading(rows_ND, 10)[1].shape == (8, 8)
+
+
+def test_a_student_that_is_its_teacher_turned_round_is_entirely_like_it():
+    taught_ND = np.random.default_rng(5).normal(size=(40, 6)).astype(np.float32) + 3
+    likeness = Likeness(taught_ND, 6)
+    states_NE = (torch.from_numpy(taught_ND) - likeness.mean_D) @ likeness.directions_DE
+    np.testing.assert_allclose(likeness.cosines(2 * states_NE, torch.from_numpy(taught_ND)).numpy(), 1, rtol=1e-5)
+    assert float(likeness.loss(-states_NE, torch.from_numpy(taught_ND))) > 1.99

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from headstart.adapt.pretrain_bank import TextBank
+from headstart.adapt.pretrain_reading import leading
 from headstart.errors import OptionError
 from headstart.events import Listener
 from headstart.features.extract import extract, feature_chunks
@@ -105,8 +107,10 @@ def first_embeddings(
         spelt = [tokenizer.convert_tokens_to_string([token]).strip().removeprefix("##").strip() for token in tokens]
         texts = [text or token for text, token in zip(spelt, tokens, strict=True)]
         parts = feature_chunks(texts, teacher, decode=plain, placement=placement)
-        features_VD = np.concatenate(list(parts)).astype(np.float64)
-        rows_VE = leading(features_VD, width)
+        features_VD = np.concatenate(list(parts))
+        mean_D, directions_DE = leading(features_VD, width)
+        rows_VE = (features_VD - mean_D) @ directions_DE
+        rows_VE = np.pad(rows_VE, ((0, 0), (0, width - rows_VE.shape[1])))
         rows_VE *= SPREAD / max(float(rows_VE.std()), 1e-12)
         rows_VE[[token in special for token in tokens]] = 0.0
         with replacing(path) as temporary, temporary.open("wb") as file:
@@ -114,15 +118,13 @@ def first_embeddings(
     return np.asarray(np.load(path))
 
 
-def leading(rows_ND: np.ndarray, width: int) -> np.ndarray:
-    """The rows less their mean, in their `width` directions of largest variance (N × width); zeros beyond those there are.
+def begin(net: Any, first_VE: np.ndarray) -> None:
+    """Give the network its first token embeddings; those of positions and segments begin at zero.
 
-    The largest entry of each direction is positive, so that equal rows give equal numbers.
+    Positions that no text of the training reaches then stay without one, which is better than at a random one.
     """
-    centred_ND = rows_ND - rows_ND.mean(0)
-    _, directions_DD = np.linalg.eigh(centred_ND.T @ centred_ND)
-    directions_DE = directions_DD[:, ::-1][:, :width]
-    largest = np.abs(directions_DE).argmax(0)
-    directions_DE = directions_DE * np.sign(directions_DE[largest, np.arange(directions_DE.shape[1])])
-    found_NE = centred_ND @ directions_DE
-    return np.pad(found_NE, ((0, 0), (0, max(0, width - found_NE.shape[1]))))
+    with torch.no_grad():
+        for name, table in net.embeddings.named_parameters():
+            if "position" in name or "token_type" in name:
+                table.zero_()
+        net.get_input_embeddings().weight.copy_(torch.from_numpy(first_VE))

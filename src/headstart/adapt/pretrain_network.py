@@ -15,7 +15,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from headstart.adapt.precision import training_pass
 from headstart.adapt.pretrain_bank import TextBank
-from headstart.adapt.pretrain_distil import enough, first_embeddings, taught
+from headstart.adapt.pretrain_distil import begin, enough, first_embeddings, taught
 from headstart.adapt.pretrain_measure import measure_likeness, measure_tokens
 from headstart.adapt.pretrain_reading import (
     READINGS,
@@ -138,15 +138,10 @@ def _distil(net: Any, recipe: TextRecipe, desk: Desk, teacher: TextBackbone) -> 
     both = np.concatenate([bank.held_out, rows])
     taught_ND = taught(bank, both, teacher, placement, work, desk.listener)
     found = _sequences(recipe, desk, "read", both, whole=False)
-    embedding = net.get_input_embeddings()
-    first_VE = first_embeddings(
-        desk.tokenizer, teacher, embedding.embedding_dim, placement, work / "embeddings.npy"
-    )
-    with torch.no_grad():
-        embedding.weight.copy_(torch.from_numpy(first_VE))
+    width = net.get_input_embeddings().embedding_dim
+    begin(net, first_embeddings(desk.tokenizer, teacher, width, placement, work / "embeddings.npy"))
     held = len(bank.held_out)
-    mean_D = torch.from_numpy(taught_ND[held : held + MEAN_OF].astype(np.float32).mean(0))
-    likeness = Likeness(net.config.hidden_size, mean_D)
+    likeness = Likeness(taught_ND[held : held + DIRECTIONS_OF], net.config.hidden_size)
     pad, device = desk.tokenizer.pad_token_id, placement.torch_device
 
     def pair(rows: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -159,14 +154,14 @@ def _distil(net: Any, recipe: TextRecipe, desk: Desk, teacher: TextBackbone) -> 
             return likeness.loss(*pair(rows + held))
 
     parts = nn.ModuleDict({"net": net, "likeness": likeness})
-    steps = _step(parts, loss, [net, likeness], found.lengths[held:], recipe, desk)
+    steps = _step(parts, loss, [net], found.lengths[held:], recipe, desk)
     figures = measure_likeness(parts, lambda rows: likeness.cosines(*pair(rows)), held)
     counts = {"tokens": found.tokens, "sequences": len(found) - held, "steps": steps}
     return Trained(net.cpu().eval(), figures, counts)
 
 
-MEAN_OF = 20_000
-"""Texts that the mean of a teacher's features is taken over."""
+DIRECTIONS_OF = 20_000
+"""Texts that the mean and the leading directions of a teacher's features are taken over."""
 
 
 def _sequences(recipe: TextRecipe, desk: Desk, name: str, rows: np.ndarray, *, whole: bool) -> Sequences:

@@ -75,24 +75,44 @@ def bits_per_byte(nats: float, count: int) -> float:
 
 
 class Likeness(nn.Module):
-    """A student's mean state turned into a teacher's features by one linear layer, which is not kept."""
+    """How like a student's mean state is to a teacher's features, in the teacher's own leading directions.
+
+    The student's features are compared as they are, without a layer between: what varies much in the teacher then varies much
+    in the student, and a probe on few labels relies on that. With a trained layer between, to be thrown away, a probe on
+    16 labels a class was twelve points worse.
+    """
 
     mean_D: Tensor
+    directions_DE: Tensor
 
-    def __init__(self, width: int, mean_D: Tensor) -> None:
-        """`width` is that of the student, `mean_D` the mean of the teacher's features over the texts."""
+    def __init__(self, taught_ND: np.ndarray, width: int) -> None:
+        """For a student of `width`; `taught_ND` are the teacher's features of many texts."""
         super().__init__()
-        self.to_teacher = nn.Linear(width, len(mean_D))
-        nn.init.zeros_(self.to_teacher.bias)
-        self.register_buffer("mean_D", mean_D)
+        mean_D, directions_DE = leading(taught_ND, width)
+        self.register_buffer("mean_D", torch.from_numpy(mean_D.astype(np.float32)))
+        self.register_buffer("directions_DE", torch.from_numpy(directions_DE.astype(np.float32)))
 
-    def loss(self, states_BD: Tensor, taught_BD: Tensor) -> Tensor:
-        """One less the cosine to the teacher's features, both less their mean: directions that all texts share teach nothing."""
-        return (1 - self.cosines(states_BD, taught_BD)).mean()
+    def loss(self, states_BE: Tensor, taught_BD: Tensor) -> Tensor:
+        """One less the cosine, averaged; the mean is taken off first: a direction that all texts share teaches nothing."""
+        return (1 - self.cosines(states_BE, taught_BD)).mean()
 
-    def cosines(self, states_BD: Tensor, taught_BD: Tensor) -> Tensor:
+    def cosines(self, states_BE: Tensor, taught_BD: Tensor) -> Tensor:
         """The cosine (B,) of each text."""
-        return F.cosine_similarity(self.to_teacher(states_BD), taught_BD - self.mean_D, dim=1)
+        return F.cosine_similarity(states_BE, (taught_BD - self.mean_D) @ self.directions_DE, dim=1)
+
+
+def leading(rows_ND: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """The mean (D,) of rows, and their `width` directions of largest variance, or as many as there are (D × width).
+
+    The largest entry of each direction is positive, so that equal rows give equal numbers.
+    """
+    rows_ND = rows_ND.astype(np.float64)
+    mean_D = rows_ND.mean(0)
+    centred_ND = rows_ND - mean_D
+    _, directions_DD = np.linalg.eigh(centred_ND.T @ centred_ND)
+    directions_DE = directions_DD[:, ::-1][:, :width]
+    largest = np.abs(directions_DE).argmax(0)
+    return mean_D, directions_DE * np.sign(directions_DE[largest, np.arange(directions_DE.shape[1])])
 
 
 def mean_state(net: Any, ids_BT: np.ndarray, mask_BT: np.ndarray, device: Any) -> Tensor:

@@ -26,6 +26,7 @@ def write_text_folder(
     net.config.architectures = [type(net).__name__]
     write_tensors(folder / "model.safetensors", compact(_untied(net)), {"format": "pt"})
     write_json(folder / "config.json", {**json.loads(net.config.to_json_string(use_diff=True)), "dtype": "float32"})
+    tokenizer.model_max_length = int(net.config.max_position_embeddings)  # GPT-2's own name for it is an alias
     tokenizer.save_pretrained(folder)
     vocabulary = folder / "tokenizer.json"
     write_text(vocabulary, json.dumps(read_json(vocabulary), ensure_ascii=False, separators=(",", ":")))

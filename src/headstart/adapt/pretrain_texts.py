@@ -39,6 +39,7 @@ def pretrain_texts(given: Asked) -> bool:
     recipe = _recipe(asked)
     _check(recipe, asked)
     teacher, about_teacher = load_text_teacher(asked.teacher) if asked.teacher is not None else (None, None)
+    _check_width(recipe, teacher)
     cut = cut_for(recipe)
     if not asked.sources:
         raise DataError("pretrain: no sources given. Give a file, folder, zip or table of texts.")
@@ -129,6 +130,15 @@ def _check(recipe: TextRecipe, asked: Asked) -> None:
         if value < fewest:
             raise OptionError(f"--{name} {value}: too few tokens. Give {fewest} or more.")
     create_reader(recipe, recipe.vocabulary, {})
+
+
+def _check_width(recipe: TextRecipe, teacher: TextBackbone | None) -> None:
+    """Raise OptionError for a student wider than its teacher, whose features it could not be like in all directions."""
+    width = create_reader(recipe, recipe.vocabulary, {}).config.hidden_size
+    if teacher is not None and width > teacher.width:
+        raise OptionError(
+            f"--model-args: hidden_size {width} is more than the {teacher.width} features of the teacher. Give at most those."
+        )
 
 
 def _train_and_write(
