@@ -240,11 +240,14 @@ def test_without_a_browser_it_says_so(fitted, monkeypatch):
 def test_the_demo_stays_at_home_and_has_a_budget_unless_trials_are_counted(fitted):
     CliRunner().invoke(app, ["demo"], catch_exceptions=False)
     CliRunner().invoke(app, ["demo", "--trials", "4"], catch_exceptions=False)
+    CliRunner().invoke(app, ["demo", "text"], catch_exceptions=False)
     assert [(asked["data"], asked["offline"], asked["budget"], asked["trials"]) for asked in fitted] == [
         ("builtin:digits", True, "45s", None),
         ("builtin:digits", True, None, 4),
+        ("builtin:requests", True, "45s", None),
     ]
-    assert str(fitted[0]["out"]) == "runs/demo"
+    assert [str(asked["out"]) for asked in fitted] == ["runs/demo", "runs/demo", "runs/demo-text"]
+    assert [asked["models"] for asked in fitted] == [(), (), ("starter:words",)]
 
 
 def test_pretrain_takes_the_command_that_stands_on_a_source_card(monkeypatch):
