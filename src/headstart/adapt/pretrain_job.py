@@ -9,7 +9,7 @@ from typing import Any
 
 from headstart.adapt.pretrain import OBJECTIVES
 from headstart.adapt.pretrain_asked import NO_ARGUMENTS, Asked
-from headstart.adapt.pretrain_checks import WORK
+from headstart.adapt.pretrain_checks import WORK, above_zero
 from headstart.adapt.pretrain_pictures import pretrain_pictures
 from headstart.adapt.pretrain_reading import READINGS
 from headstart.adapt.pretrain_steps import CHECKPOINT_S
@@ -73,6 +73,8 @@ def pretrain(
     """
     given = {**locals(), "out": Path(out)}
     asked = Asked(**given)
+    if budget is not None:
+        above_zero({"budget": budget})
     do = pretrain_texts if is_of_texts(sources, objective) else pretrain_pictures
     if not do(asked):
         listener(Said(f"{asked.out} is finished already."))

@@ -122,7 +122,6 @@ def _check(recipe: TextRecipe, asked: Asked) -> None:
             "epochs": recipe.epochs,
             "batch-size": recipe.batch_size,
             "learning-rate": recipe.learning_rate,
-            **({} if asked.budget is None else {"budget": asked.budget}),
         }
     )
     least = {"vocabulary": (recipe.vocabulary, 300), "length": (recipe.length, 8)}

@@ -96,21 +96,23 @@ def cut_up(text: str, most: int, *, joined: bool) -> Iterator[str]:
             yield kept
             kept = ""
         left = f"{kept}\n\n{left}" if kept else left
-        while len(left) > most:
-            end = _end(left, most)
-            yield left[:end].rstrip()
-            left = left[end:].lstrip()
-        kept = left
+        start = 0  # a place, not a shorter copy each time: a file may be one paragraph
+        while len(left) - start > most:
+            end = _end(left, start, most)
+            if piece := left[start:end].strip():
+                yield piece
+            start = end
+        kept = left[start:].strip() if start else left
     if kept.strip():
         yield kept
 
 
-def _end(text: str, most: int) -> int:
+def _end(text: str, start: int, most: int) -> int:
     for mark in ("\n", ". ", " "):
-        place = text.rfind(mark, most // 2, most)
+        place = text.rfind(mark, start + most // 2, start + most)
         if place > 0:
             return place + len(mark)
-    return most
+    return start + most
 
 
 def _files(path: Path) -> Mapping[str, Any]:

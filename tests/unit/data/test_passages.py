@@ -105,3 +105,9 @@ def test_what_is_too_long_is_cut_between_words_and_nothing_is_lost():
     assert max(map(len, pieces)) <= 90
     assert " ".join(pieces).split() == words
     assert list(cut_up("x" * 25, 10, joined=False)) == ["x" * 10, "x" * 10, "x" * 5]
+
+
+def test_a_long_file_of_one_paragraph_takes_no_longer_than_its_length():
+    # Two million characters: with a copy for each piece it would be a hundred thousand times that.
+    pieces = list(cut_up("word " * 400_000, 100, joined=False))
+    assert len(pieces) == 20_000
