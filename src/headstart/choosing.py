@@ -83,8 +83,7 @@ def load_candidates(
     names = list(given) or list(default_candidates(modality))
     if not names:
         raise OptionError(
-            f"no pre-trained model for {modality} is installed. "
-            "Run `pip install 'headstart[offline-text]'`, or name one with --model."
+            f"no pre-trained model for {modality} is installed. Install headstart again, or name one with --model."
         )
     loaded: list[Backbone] = []
     dropped: list[Dropped] = []

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import astuple
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Never
+from typing import TYPE_CHECKING, Any, NamedTuple, Never
 
 import typer
 
@@ -15,7 +15,7 @@ from headstart.cli_choose import models_app, named, rank_command
 from headstart.cli_concepts import concept_commands
 from headstart.cli_errors import STOPPED, ending_in_one_line
 from headstart.cli_parts import COLUMN_OPTIONS, columns, examples, open_page, settings
-from headstart.errors import OptionError
+from headstart.cli_pretrain import pretrain_command
 
 if TYPE_CHECKING:
     from headstart.data.options import Columns
@@ -28,6 +28,20 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+class Shown(NamedTuple):
+    """A demo: its data, the models that it looks at (all that are there where none are named), and its run folder."""
+
+    data: str
+    models: tuple[str, ...]
+    folder: str
+
+
+DEMOS = {
+    o.Demo.pictures: Shown("builtin:digits", (), "demo"),
+    o.Demo.text: Shown("builtin:requests", ("starter:words",), "demo-text"),
+}
 
 
 @app.callback(
@@ -115,24 +129,25 @@ def fit(
 
 @app.command(
     short_help="The main job on built-in data, with its report.",
-    epilog=examples("headstart demo", "headstart demo --budget 20s --no-open"),
+    epilog=examples("headstart demo", "headstart demo text", "headstart demo --budget 20s --no-open"),
 )
 def demo(
+    of: o.DemoOf = o.Demo.pictures,
     out: o.Out = None,
     budget: o.DemoBudget = None,
     trials: o.Trials = None,
     seed: o.Seed = 0,
     open_report: o.OpenDemo = None,
 ) -> None:
-    """Run the main job on scikit-learn's handwritten digits, ten labels per class, and open the report.
+    """Run the main job on scikit-learn's handwritten digits, or on requests to a library, ten labels per class, and open the report.
 
     Nothing is downloaded.
     """
-    time = budget or (None if trials else "45s")
-    options = {"models": (), "budget": time, "trials": trials, "strategies": (), "seed": seed, "offline": True}
+    chosen, time = DEMOS[of], budget or (None if trials else "45s")
+    options = {"models": chosen.models, "budget": time, "trials": trials, "strategies": (), "seed": seed, "offline": True}
     defaults = {"control": "scratch", "metric": None, "device": "auto", "precision": "auto", "history": False}
     shown = sys.stdout.isatty() if open_report is None else open_report
-    _fit("builtin:digits", out, {**options, **defaults}, columns=columns(), name="demo", open_report=shown)
+    _fit(chosen.data, out, {**options, **defaults}, columns=columns(), name=chosen.folder, open_report=shown)
 
 
 @app.command(
@@ -208,69 +223,7 @@ def doctor() -> None:
     write(findings_table(found))
 
 
-@app.command(
-    short_help="Make a backbone of your own from broad pictures.",
-    epilog=examples(
-        "headstart pretrain broad-photos/ --teacher timm:resnet50.a1_in1k --out backbones/mine",
-        "headstart pretrain builtin:glyphs --objective supervised --epochs 8 --out backbones/glyphs",
-        "headstart fit photos/ --model backbones/mine",
-    ),
-)
-def pretrain(
-    sources: o.Sources,
-    out: o.BackboneOut,
-    objective: o.HowToLearn = o.Objective.distil,
-    teacher: o.Teacher = None,
-    architecture: o.Architecture = "resnet10t",
-    model_args: o.ModelArgs = "{}",
-    size: o.Size = 112,
-    input_size: o.InputSize = None,
-    epochs: o.Epochs = 14,
-    views: o.Views = None,
-    batch_size: o.BatchSize = 128,
-    learning_rate: o.LearningRate = 3e-3,
-    weight_decay: o.WeightDecay = 0.02,
-    seed: o.Seed = 0,
-    name: o.CardName = None,
-    domain: o.Domain = None,
-    licence: o.Licences = None,
-    weights_licence: o.WeightsLicence = None,
-    device: o.Device = "auto",
-    precision: o.InPrecision = o.Precision.auto,
-    keep_work: o.KeepWork = False,
-) -> None:
-    """Pre-train an image backbone from random weights; writes a folder with its weights and source card."""
-    from headstart.terminal import Terminal
-
-    arguments, counts = _json_object("--model-args", model_args), _numbers("--views", views)
-    with Terminal() as terminal:
-        from headstart.adapt.pretrain_job import pretrain as run
-
-        folder = run(
-            sources,
-            out=out,
-            objective=objective.value,
-            teacher=teacher,
-            architecture=architecture,
-            model_args=arguments,
-            size=size,
-            input_size=input_size,
-            epochs=epochs,
-            views=counts,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            seed=seed,
-            name=name,
-            domain=domain,
-            licences=licence or (),
-            weights_licence=weights_licence,
-            device=device,
-            precision=precision.value,
-            keep_work=keep_work,
-            listener=terminal,
-        )
-    typer.echo(f"Backbone: {folder}. Use it: headstart fit DATA --model {folder}")
+pretrain_command(app)
 
 
 def main() -> Never:
@@ -322,25 +275,3 @@ def _load(run: Path, device: str, precision: o.Precision) -> Model:
     from headstart.model import load
 
     return load(run, device=device, precision=precision.value)
-
-
-def _json_object(option: str, text: str) -> dict[str, Any]:
-    import json
-
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise OptionError(f'{option} {text}: not JSON ({error}). Write it as {{"width": 32}}.') from error
-    if not isinstance(value, dict):
-        raise OptionError(f'{option} {text}: not a JSON object. Write it as {{"width": 32}}.')
-    return value
-
-
-def _numbers(option: str, text: str | None) -> list[int] | int | None:
-    if text is None:
-        return None
-    try:
-        found = [int(number) for number in text.split(",")]
-    except ValueError as error:
-        raise OptionError(f"{option} {text}: not whole numbers with commas between. Write it as 40,1.") from error
-    return found if len(found) > 1 else found[0]

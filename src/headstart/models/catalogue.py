@@ -36,8 +36,11 @@ def starters() -> list[SourceCard]:
 
 
 def default_candidates(modality: str) -> list[str]:
-    """The specs that are ranked when the user names none: what comes with the package, and what he registered."""
-    cards = [*starters(), *([minilm.CARD] if minilm.folder() else []), *registered()]
+    """The specs that are ranked when the user names none: the extra's, what comes with the package, and what he registered.
+
+    The first is the one to take where nothing is compared.
+    """
+    cards = [*([minilm.CARD] if minilm.folder() else []), *starters(), *registered()]
     return [card.spec for card in cards if card.modality == modality]
 
 

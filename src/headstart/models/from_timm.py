@@ -18,6 +18,7 @@ from headstart.errors import ModelError, ModelNotFound, UnsafeWeights
 from headstart.files import read_tensors
 from headstart.models.backbone import Stage
 from headstart.models.card import SourceCard
+from headstart.models.card_file import check_weights, written_card
 from headstart.models.image_backbone import ImageBackbone, pixels_in_words
 from headstart.models.image_preprocess import ImagePreprocess
 from headstart.models.source_head import SourceHead, find_head
@@ -109,10 +110,7 @@ def load_folder(folder: Path, *, spec: str, card: SourceCard | None = None) -> T
     if card is None:
         card = _card(folder, spec, recipe, preprocess)
     digest = weights_sha256(paths)
-    if card.weights_sha256 not in (None, digest):
-        raise UnsafeWeights(
-            f"{folder}: the weights are not those of its card.json (SHA-256 {digest[:12]}…). Get the folder again."
-        )
+    check_weights(folder, card, digest)
     counted = sum(parameter.numel() for parameter in net.parameters())
     card = replace(card, spec=spec, parameters=counted, input=pixels_in_words(preprocess), weights_sha256=digest)
     backbone = TimmBackbone(net, recipe=recipe, preprocess=preprocess, card=card)
@@ -244,9 +242,9 @@ def _heads(net: nn.Module, classifier: Any) -> tuple[str, ...]:
 
 
 def _card(folder: Path, spec: str, recipe: Mapping[str, Any], preprocess: ImagePreprocess) -> SourceCard:
-    written = folder / "card.json"
-    if written.is_file():
-        return SourceCard.from_dict(read_config(written))
+    written = written_card(folder)
+    if written is not None:
+        return written
     settings = recipe["pretrained_cfg"]
     tag = str(settings.get("tag") or "")
     name = f"{recipe['architecture']}.{tag}" if tag else recipe["architecture"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from transformers.utils import logging
 from headstart.errors import ModelError, UnsafeWeights
 from headstart.models.backbone import Backbone
 from headstart.models.card import SourceCard
+from headstart.models.card_file import check_weights, written_card
 from headstart.models.front_matter import front_matter
 from headstart.models.image_backbone import pixels_in_words
 from headstart.models.image_preprocess import ImagePreprocess
@@ -44,16 +46,7 @@ def load_folder(folder: Path, *, spec: str) -> Backbone:
     paths = find_weights(inner)
     net = load_network(inner, config)
     image = processor_file(inner) is not None
-    card = SourceCard(
-        spec=spec,
-        name=_name(folder, spec),
-        modality="image" if image else "text",
-        family="transformers",
-        architecture=type(net).__name__,
-        parameters=sum(parameter.numel() for parameter in net.parameters()),
-        weights_sha256=weights_sha256(paths),
-        **front_matter(folder / "README.md"),
-    )
+    card = _card(folder, spec, "image" if image else "text", net, weights_sha256(paths))
     if image:
         preprocess = read_processor(inner)
         backbone = HubImageBackbone(net, preprocess=preprocess, card=_with_input(card, pixels_in_words(preprocess)))
@@ -67,6 +60,22 @@ def load_folder(folder: Path, *, spec: str) -> Backbone:
     )
     reader.next_token_VD = _next_token(paths, config, net)
     return reader
+
+
+def _card(folder: Path, spec: str, modality: str, net: nn.Module, digest: str) -> SourceCard:
+    """The card that lies in the folder, or what its README says; raises UnsafeWeights for weights of another hash."""
+    own: dict[str, Any] = {
+        "spec": spec,
+        "architecture": type(net).__name__,
+        "parameters": sum(parameter.numel() for parameter in net.parameters()),
+        "weights_sha256": digest,
+    }
+    written = written_card(folder)
+    if written is not None:
+        check_weights(folder, written, digest)
+        return replace(written, **own)
+    told = front_matter(folder / "README.md")
+    return SourceCard(name=_name(folder, spec), modality=modality, family="transformers", **own, **told)
 
 
 IMAGE_HEADS = ("classifier", "classifier.1", "fc", "head")

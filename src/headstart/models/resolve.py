@@ -11,7 +11,6 @@ from torch import Tensor
 
 from headstart.errors import ModelError, ModelNotFound, OptionError
 from headstart.models.backbone import Backbone
-from headstart.models.card import SourceCard
 from headstart.models.weights import load_exactly, read_config
 from headstart.registry import pick
 
@@ -96,14 +95,11 @@ def _local_dir(request: Request) -> Backbone:
 
 
 def _starter(request: Request) -> Backbone:
-    from headstart.models.from_timm import load_folder
-
     folder = STARTERS / request.name
     if not request.name or not (folder / "config.json").is_file():
         here = ", ".join(f"starter:{path.parent.name}" for path in sorted(STARTERS.glob("*/config.json")))
         raise ModelNotFound(f"{request.spec}: no such starter. Choose from: {here or 'none is installed'}.")
-    card = SourceCard.from_dict(read_config(folder / "card.json"))
-    return load_folder(folder, spec=request.spec, card=card)
+    return _local(folder, request.spec)
 
 
 def _minilm(request: Request) -> Backbone:

@@ -71,6 +71,14 @@ def test_a_killed_run_goes_on_to_the_same_bits(tmp_path, objective, kill):
         assert sha256_file(again / name) == sha256_file(whole / name)
 
 
+def test_a_budget_cuts_the_steps(tmp_path):
+    photos, ear = stripes_folder(tmp_path / "photos"), Ear()
+    pretrain(
+        [photos], out=tmp_path / "out", listener=ear, budget=1e-6, **_options(tmp_path, "supervised", epochs=10_000)
+    )
+    assert (tmp_path / "out" / "card.json").is_file()
+
+
 def test_a_finished_folder_is_left_alone_and_another_job_in_it_refused(tmp_path):
     photos, options = stripes_folder(tmp_path / "photos", each=4), _options(tmp_path, "supervised", epochs=1, views=4)
     out, ear = pretrain([photos], out=tmp_path / "out", **options), Ear()
@@ -132,6 +140,8 @@ def test_glyphs_of_the_fonts_are_a_source(tmp_path):
         ({"architecture": "vit_tiny_patch16_224", "model_args": {}}, OptionError, "32 pixels"),
         ({"model_args": {"channels": {1}}}, OptionError, "--model-args"),
         ({"epochs": 0}, OptionError, "--epochs 0"),
+        ({"budget": -1.0}, OptionError, "--budget -1.0"),
+        ({"length": 64}, OptionError, "--length: means nothing for pictures"),
         ({"views": [1, 2]}, OptionError, "--views 1,2"),
         ({"licences": ["mit", "mit"]}, OptionError, "--licences"),
     ],

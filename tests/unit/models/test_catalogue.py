@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import timm
 import torch
+from transformers import AutoModel, AutoTokenizer
 
 from headstart.errors import ModelError, OptionError
 from headstart.features.reference import REFERENCE_FILE, read_reference
@@ -24,13 +25,14 @@ from headstart.models.resolve import STARTERS, load_backbone
 from tests.pictures import picture
 from tests.tiny_models import timm_folder
 
-NAMES = ("natural", "glyph")
+NAMES = ("natural", "glyph", "words")
+OF_PICTURES = ("natural", "glyph")
 
 
 def test_the_starters_are_listed_the_broad_one_first():
-    assert [card.spec for card in starters()] == ["starter:natural", "starter:glyph"]
+    assert [card.spec for card in starters()] == ["starter:natural", "starter:glyph", "starter:words"]
     assert default_candidates("image") == ["starter:natural", "starter:glyph"]
-    assert default_candidates("text") == ["minilm"]
+    assert default_candidates("text") == ["minilm", "starter:words"]
     assert {card.modality for card in models("image")} == {"image"}
     assert {card.spec for card in models()} >= {"starter:natural", "starter:glyph", "minilm"}
 
@@ -60,7 +62,7 @@ def test_a_starter_is_small_and_its_statistics_are_of_its_stages(name):
     ]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", OF_PICTURES)
 def test_timm_reads_a_starter_and_computes_the_same(name):
     backbone = load_backbone(f"starter:{name}")
     net = timm.create_model(f"local-dir:{STARTERS / name}", pretrained=True, num_classes=0).eval()
@@ -70,6 +72,40 @@ def test_timm_reads_a_starter_and_computes_the_same(name):
         wanted = net(transform(photo)[None])
         found = backbone(backbone.preprocess.collate([backbone.preprocess.prepare(photo)]))
     torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-3)
+
+
+def test_texts_work_with_nothing_installed_beside(monkeypatch):
+    monkeypatch.setattr("headstart.models.minilm.folder", lambda: None)
+    assert default_candidates("text") == ["starter:words"]
+
+
+def test_the_starter_for_texts_takes_four_megabytes_in_all():
+    assert sum(path.stat().st_size for path in (STARTERS / "words").iterdir()) <= 4_000_000
+
+
+def test_transformers_reads_the_starter_for_texts_and_computes_the_same():
+    folder, backbone = STARTERS / "words", load_backbone("starter:words")
+    net, tokenizer = AutoModel.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    texts = ["The library is open on Mondays.", "Où ça? 猫 ???", "a " * 600]
+    for text in texts:
+        inputs = tokenizer(text, truncation=True, return_tensors="pt")
+        with torch.inference_mode():
+            wanted = net(**inputs).last_hidden_state.mean(1)
+            found = backbone(backbone.preprocess.collate([backbone.preprocess.prepare(text)]))
+        torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-3)
+    assert backbone.preprocess.prepare(texts[-1]).truncated
+
+
+def test_the_starter_for_texts_knows_what_is_near_to_what():
+    backbone = load_backbone("starter:words")
+    texts = ["How do I bake bread?", "a recipe for a cake", "the wheel of my bicycle is flat", "cycling with a broken tyre"]
+    with torch.inference_mode():
+        rows = torch.nn.functional.normalize(
+            backbone(backbone.preprocess.collate([backbone.preprocess.prepare(text) for text in texts])), dim=1
+        )
+    likeness = rows @ rows.T
+    assert likeness[0, 1] > likeness[0, 2:].max()
+    assert likeness[2, 3] > likeness[2, :2].max()
 
 
 def test_the_hub_catalogue_is_broad_and_every_figure_names_its_source():

@@ -1,0 +1,55 @@
+"""The folder of a backbone pre-trained on texts: weights, configuration and tokenizer in transformers' format."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from headstart.adapt.pretrain_bank import TextBank
+from headstart.adapt.pretrain_finish import compact, finish_folder
+from headstart.files import read_json, write_json, write_tensors, write_text
+from headstart.models.card import SourceCard
+from headstart.models.from_transformers import load_folder
+
+
+def write_text_folder(
+    folder: Path, net: Any, tokenizer: Any, bank: TextBank, *, card: SourceCard, seed: int, probe: str | Path | None
+) -> Path:
+    """Write `net`, its head for tokens included, as a folder that transformers and `load_backbone` read; card.json comes last.
+
+    `card` is completed by what only the files tell; `probe` names labelled texts for figures of transfer. Raises
+    ModelError where training left a weight that is no number.
+    """
+    net.config.architectures = [type(net).__name__]
+    write_tensors(folder / "model.safetensors", compact(_untied(net)), {"format": "pt"})
+    write_json(folder / "config.json", {**json.loads(net.config.to_json_string(use_diff=True)), "dtype": "float32"})
+    tokenizer.model_max_length = int(net.config.max_position_embeddings)  # GPT-2's own name for it is an alias
+    tokenizer.save_pretrained(folder)
+    vocabulary = folder / "tokenizer.json"
+    write_text(vocabulary, json.dumps(read_json(vocabulary), ensure_ascii=False, separators=(",", ":")))
+    backbone = load_folder(folder, spec=card.spec)  # as everyone will have it, weights rounded
+    finish_folder(
+        folder,
+        backbone,
+        card,
+        examples=len(bank.learned),
+        example=lambda row: bank[int(bank.learned[row])],
+        seed=seed,
+        libraries=("transformers", "tokenizers"),
+        probe=probe,
+    )
+    return folder
+
+
+def _untied(net: Any) -> dict[str, torch.Tensor]:
+    """The state with each tensor once: what is tied is tied again when it is loaded."""
+    seen: set[int] = set()
+    kept: dict[str, torch.Tensor] = {}
+    for name, tensor in net.state_dict().items():
+        if tensor.data_ptr() not in seen:
+            seen.add(tensor.data_ptr())
+            kept[name] = tensor
+    return kept
