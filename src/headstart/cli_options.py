@@ -37,6 +37,7 @@ class LabelTask(StrEnum):
     classification = "classification"
     ordinal = "ordinal"
     regression = "regression"
+    qa = "qa"
 
 
 class Objective(StrEnum):
@@ -158,7 +159,7 @@ LabelsAre = Annotated[
     LabelTask | None,
     typer.Option(
         "--task",
-        help="What labels are: names, an order of classes by the numbers their names begin with, or numbers to predict. [default: guessed]",
+        help="What labels are: names, an order of classes by the numbers their names begin with, numbers to predict, or answers in a context (qa). [default: guessed]",
     ),
 ]
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")]

@@ -23,7 +23,7 @@ from headstart.adapt.examples import Augment, PreparedExamples
 from headstart.events import Listener, Progress, silent
 from headstart.features.batches import by_cost, to_device
 from headstart.files import read_json, replacing, sha256_text, write_json
-from headstart.models.backbone import Inputs
+from headstart.models.backbone import WINDOWS, Inputs
 from headstart.models.resume import CARRIED, Resumed
 from headstart.runtime import Placement, generator
 
@@ -203,7 +203,7 @@ class CarriedExamples:
         self.seconds += time.monotonic() - began
 
     def _carry(self, rows: np.ndarray, view: int) -> list[Tensor]:
-        """Each example's activations (its length × …): a text's tokens without padding, one entry for a picture."""
+        """Each example's activations (its length × …): a text's tokens without padding, window after window, one entry for a picture."""
         inputs = to_device(self.examples.batch(rows), self.placement.torch_device)
         if view and self.augment is not None:
             inputs = self.augment(inputs, generator(view, *(self.contents[row] for row in rows)))
@@ -211,8 +211,10 @@ class CarriedExamples:
             carried = self.resumed.carry(inputs).cpu()
         if not isinstance(inputs, dict):
             return list(torch.split(carried, 1))
-        lengths = inputs["attention_mask"].sum(1).tolist()
-        return [states[: int(length)].clone() for states, length in zip(carried, lengths, strict=True)]
+        mask_VT = inputs["attention_mask"].cpu().bool()
+        windows = inputs[WINDOWS].tolist() if WINDOWS in inputs else [1] * len(mask_VT)
+        parts = zip(torch.split(carried, windows), torch.split(mask_VT, windows), strict=True)
+        return [states_VTD[mask_VT] for states_VTD, mask_VT in parts]
 
 
 def views_with_room(bytes_each: float, examples: int, wanted: int, room: float) -> int | None:

@@ -15,6 +15,7 @@ from headstart.adapt.carried import FEWEST_VIEWS, VIEWS, room, views_with_room
 from headstart.adapt.examples import Augment, Examples
 from headstart.adapt.falling import Falling
 from headstart.adapt.finetune import Recipe, best_of, predict_logits, seconds_per_step, train
+from headstart.adapt.head_kinds import Reads
 from headstart.adapt.heads import SOLVED_UP_TO, solve_head, starting_head
 from headstart.adapt.hooks import Hooks, Trick
 from headstart.adapt.memory import LEARNS_FROM, USABLE, Need, Portion, free_for, measure_need, portion, require
@@ -46,7 +47,8 @@ FEWEST_EXAMPLES = 16
 class FineTune:
     """Weights move: the head is solved first, then what `mover` releases trains with it (LP-FT, Kumar et al. 2022).
 
-    From random weights (the control `scratch`) the head starts at zero and batch norm learns its statistics.
+    From random weights (the control `scratch`) the head starts at zero and batch norm learns its statistics. A head that reads single
+    tokens cannot be solved: it learns from the first step, at its own rate.
     """
 
     name: str
@@ -79,6 +81,11 @@ class FineTune:
     @property
     def _random(self) -> bool:
         return self.role == "scratch"
+
+    @property
+    def serves(self) -> tuple[Reads, ...]:
+        """Where weights move, any head can learn."""
+        return ("features", "tokens")
 
     def first(self, backbone: Backbone) -> int:
         """Where the mover begins, as it is set at first."""
@@ -154,7 +161,7 @@ class FineTune:
         alike = [curve for epochs, curve in watch.curves if epochs == recipe.epochs]
         falling = Falling(recipe.epochs, bench.judge(rows[used[0][1]]), alike)
         for number, (whole, held_out) in enumerate(used):
-            inner = whole[part_of(bench.targets[rows[whole]], spec.settings.get("examples"), seed=bench.seed)]
+            inner = whole[part_of(bench.strata(rows[whole]), spec.settings.get("examples"), seed=bench.seed)]
             network, _ = self._start(spec, bench, rows[inner], _without(folds, inner, held_out), seed=seed)
             moving, examples, augment = self._moving(network, spec, bench)
             stored_s -= examples.seconds
@@ -162,7 +169,7 @@ class FineTune:
                 moving,
                 examples,
                 rows[inner],
-                bench.targets[rows[inner]],
+                bench.aims(rows[inner]),
                 recipe,
                 objective=bench.task.objective(bench.targets[rows[inner]]),
                 placement=bench.placement_of(spec.backbone, training=True),
@@ -181,7 +188,7 @@ class FineTune:
             if trained.given_up:
                 pruned = True
                 break
-            if len(inner) <= SOLVED_UP_TO:
+            if len(inner) <= SOLVED_UP_TO and not network.reads_tokens:
                 solve_head(network, spec.backbone, bench, rows[inner])
                 solved.append(self.logits(network, spec, bench, rows[held_out]))
             ended = [by_epoch[-1] for by_epoch in logits]
@@ -215,7 +222,7 @@ class FineTune:
                 moving,
                 examples,
                 rows,
-                bench.targets[rows],
+                bench.aims(rows),
                 recipe,
                 objective=bench.task.objective(bench.targets[rows]),
                 placement=bench.placement_of(spec.backbone, training=True),
@@ -237,10 +244,10 @@ class FineTune:
         """The network before its first step, and what the mover needs to settle it again."""
         seed_everything(child_seed(seed, "start") % 2**32)
         backbone = copy.deepcopy(bench.backbone(spec.backbone, random=self._random))
-        network = Network(backbone, bench.outputs, bench.task.units(bench.targets[rows]))
+        network = bench.network_on(backbone, bench.task.units(bench.targets[rows]))
         mover = self.mover.set(spec.settings)
         released = mover.release(network.backbone, bench.sample(spec.backbone))
-        if not self._random:
+        if not self._random and not network.reads_tokens:
             network.set_head(*starting_head(bench, bench.features(spec.backbone), rows, folds))
         return network, released
 
@@ -248,7 +255,7 @@ class FineTune:
         """The rows and folds of a refit: all, or where time was short as many examples as the trial was given."""
         if "examples" not in spec.settings:
             return rows, folds
-        return rows[part_of(bench.targets[rows], spec.settings["examples"], seed=bench.seed)], []
+        return rows[part_of(bench.strata(rows), spec.settings["examples"], seed=bench.seed)], []
 
     def _views(
         self, mover: Mover, bench: Workbench, backbone: str, rows: np.ndarray, epochs: int, seconds: float | None
@@ -311,7 +318,7 @@ class FineTune:
 
     def _untrained(self, mover: Mover, bench: Workbench, backbone: str, views: int | None) -> tuple[Network, Examples]:
         """What would be trained, and what on, to take its measure."""
-        network = Network(copy.deepcopy(bench.backbone(backbone, random=self._random)), bench.outputs)
+        network = bench.network_on(copy.deepcopy(bench.backbone(backbone, random=self._random)))
         mover.release(network.backbone, bench.sample(backbone))
         settings = {"views": views, **{name: getattr(mover, name) for name in mover.space}}
         moving, examples, _ = self._moving(network, Spec(self.role, backbone, self.name, settings), bench)
@@ -338,7 +345,7 @@ class FineTune:
                 examples,
                 rows,
                 objective=bench.task.objective(bench.targets[rows]),
-                targets=bench.targets[rows],
+                targets=bench.aims(rows),
                 placement=bench.placement_of(backbone, training=True),
                 batch_size=batch_size,
                 micro_batch=way.micro_batch,

@@ -11,6 +11,7 @@ import numpy as np
 
 from headstart.adapt.arms import Arm, Line
 from headstart.adapt.conduct import Outcome, conduct, seed_of
+from headstart.adapt.head_kinds import Reads
 from headstart.adapt.ledger import Ledger
 from headstart.adapt.space import Settings
 from headstart.adapt.strategies import CONTROLS, STRATEGIES, strategy_named
@@ -39,6 +40,8 @@ class Plan:
     trials: int | None
     """How many trials; None where the clock decides."""
     pinned: Mapping[str, Settings] = field(default_factory=dict)
+    reads: Reads = "features"
+    """What of a backbone the task's head reads: controls that do not serve it are left out."""
     grace_s: float = 10.0
     """What a role that has nothing yet may take, however little of the budget is left: a verdict needs both sides."""
 
@@ -330,9 +333,9 @@ def _lines(plan: Plan, examples: int) -> dict[Role, Line]:
             ],
         )
     }
-    if plan.control:
-        lines["random-frozen"] = Line("random-frozen", [arm("random-frozen", first, opens=True)])
-        lines["scratch"] = Line("scratch", [arm(name, first, opens=True) for name in CONTROLS if name == "scratch"])
+    for control in CONTROLS.values() if plan.control else ():
+        if plan.reads in control.serves:
+            lines[control.role] = Line(control.role, [arm(control.name, first, opens=True)])
     return lines
 
 

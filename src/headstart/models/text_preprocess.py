@@ -35,6 +35,8 @@ class TextPreprocess:
     count what was cut.
     """
 
+    kind = "text"
+
     def __init__(self, tokenizer: Any, *, max_length: int, lower: bool = False) -> None:
         """Wrap a transformers tokenizer; raises ModelError for one without a fast implementation."""
         if not getattr(tokenizer, "is_fast", False):
