@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Never
 import typer
 
 from headstart import cli_options as o
+from headstart.cli_ask import ask_command
 from headstart.cli_choose import models_app, named, rank_command
 from headstart.cli_errors import STOPPED, ending_in_one_line
 from headstart.cli_parts import COLUMN_OPTIONS, columns, examples, open_page, settings
@@ -70,6 +71,7 @@ def check(
 
 
 rank_command(app)
+ask_command(app)
 app.add_typer(models_app, name="models")
 
 

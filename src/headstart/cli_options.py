@@ -54,6 +54,11 @@ Data = Annotated[
     ),
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", show_default=False, help="Folder of a finished run.")]
+Question = Annotated[str | None, typer.Option(metavar="TEXT", help="What to ask. [default: asked for, line by line]")]
+Context = Annotated[
+    str | None, typer.Option(metavar="TEXT|FILE", help="Where to look for answers: a text, or a text file. [default: the first line]")
+]
+Best = Annotated[int, typer.Option(metavar="N", min=1, help="How many answers to show.")]
 Inputs = Annotated[
     list[str],
     typer.Argument(metavar="INPUT", show_default=False, help="Files, folders, zips, tables, or texts in quotes."),

@@ -65,6 +65,12 @@ class PreparedExamples:
         """Whether they are texts, whose batches are padded."""
         return self._rows is not None and not isinstance(self._rows[0], np.ndarray)
 
+    def told(self) -> list[str]:
+        """What was done to examples that are too long to be read at once, in sentences."""
+        if self._rows is None or not hasattr(self._preprocess, "told"):
+            return []
+        return list(self._preprocess.told(self._rows))
+
     def ready(self, rows: Sequence[int] | np.ndarray, epoch: int | None = None) -> None:
         """They all are."""
 

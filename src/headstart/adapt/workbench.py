@@ -210,6 +210,8 @@ class Workbench:
                 path=self.cache / "prepared" / f"{key}.raw",
                 threads=self.placement.threads,
             )
+            for line in self._prepared[key].told():
+                self.listener(Said(line))
         return self._prepared[key]
 
     def resumed(self, name: str, first: int) -> Resumed | None:

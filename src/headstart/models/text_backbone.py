@@ -174,6 +174,6 @@ class TextBackbone(Backbone):
         )
 
     def _cut(self) -> tuple[Stage, ...]:
-        inputs = self.preprocess.collate([self.preprocess.prepare("one short text")])
+        inputs = self.preprocess.collate([self.preprocess.prepare(self.preprocess.example)])
         mask_BT = inputs["attention_mask"].float()
         return cut(self.net, lambda: self(inputs), lambda hidden_BTD: _mean(hidden_BTD, mask_BT))

@@ -36,6 +36,8 @@ class TextPreprocess:
     """
 
     kind = "text"
+    example: Any = "one short text"
+    """Something to pass through a network to see how it is made."""
 
     def __init__(self, tokenizer: Any, *, max_length: int, lower: bool = False) -> None:
         """Wrap a transformers tokenizer; raises ModelError for one without a fast implementation."""

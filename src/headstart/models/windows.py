@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from headstart.errors import DataError
 from headstart.models.backbone import WINDOWS
 from headstart.models.text_preprocess import TextPreprocess
 from headstart.prove.words import edges
@@ -44,6 +45,8 @@ class WindowPreprocess:
     """
 
     kind = "windows"
+    example = ("one", "short text")
+    """Something to pass through a network to see how it is made."""
 
     def __init__(self, whole: TextPreprocess, *, longest: int, overlap: int, question: int) -> None:
         """Windows of `longest` tokens, sharing `overlap`, with at most `question` tokens of the question."""
@@ -68,8 +71,10 @@ class WindowPreprocess:
         return self
 
     def prepare(self, raw: Any) -> Windowed:
-        """A pair of a question and a context as windows; a single text is a context that nothing is asked of."""
-        question, context = ("", raw) if isinstance(raw, str) else raw
+        """A pair of a question and a context as windows; raises DataError for a single text."""
+        if isinstance(raw, str):
+            raise DataError(f"'{raw[:40]}': a text by itself. Give pairs of a question and its context, or a table with both.")
+        question, context = raw
         words = edges(context)
         if self.whole.lower:
             question, context = lowered(question), lowered(context)
