@@ -66,16 +66,16 @@ def answers(model: Model, question: str, context: str, best: int) -> list[str]:
 
 
 def context_of(given: str) -> str:
-    """The text itself, or that of the file it names; raises DataError for a file that is no text."""
-    from headstart.data.texts import decode
-
+    """The text itself, or that of the file it names; raises DataError for a file that is not UTF-8."""
     path = Path(given)
     try:
         is_file = path.is_file()
     except OSError:  # a text too long for a name
         is_file = False
-    read = decode(path) if is_file else given
-    return read if isinstance(read, str) else " ".join(read)
+    try:
+        return path.read_text(encoding="utf-8-sig") if is_file else given
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not a text in UTF-8 ({error.reason}). Save it as UTF-8.") from error
 
 
 def _lines(prompt: str) -> Iterator[str]:

@@ -243,7 +243,7 @@ _ROWS = (
     Metric("rank_mae", "Mean distance in classes", rank_mae, ("ordinal",), higher_is_better=False, bounded=False),
     Metric("rank_spearman", "Spearman correlation", rank_spearman, ("ordinal",), bounded=False),
     Metric("quadratic_kappa", "Quadratic kappa", quadratic_kappa, ("ordinal",), bounded=False),
-    Metric("f1", "F1 in words", span_f1, ("span",)),
+    Metric("f1", "Word F1", span_f1, ("span",)),
     Metric("exact_match", "Exact match", span_exact, ("span",)),
     Metric("answer_f1", "F1 where there is an answer", answer_f1, ("span",)),
     Metric("no_answer_right", "Right that there is none", no_answer_right, ("span",)),

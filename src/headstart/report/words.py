@@ -126,7 +126,7 @@ def main_caption(result: Result) -> str:
         what = "in classes of the order" if result.task["kind"] == "ordinal" else "in the unit of the labels"
         return f"Mean absolute error, {what}; lower is better"
     if result.task["kind"] == "span":
-        return "F1 in words of the answers and the nearest right ones"
+        return "Word F1 of the answers and the nearest right ones"
     return f"Share of {many} {'with every label right' if result.task['kind'] == 'multi' else 'right'}"
 
 

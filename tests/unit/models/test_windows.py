@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.families import TEXTS
 
 from headstart.errors import DataError
 from headstart.models.backbone import WINDOWS
@@ -13,6 +12,7 @@ from headstart.models.resolve import load_backbone, rebuild
 from headstart.models.windows import NONE_AT, WORD_FIRST, WORD_LAST, WORD_WINDOW, WindowPreprocess, lowered
 from headstart.prove.words import edges
 from headstart.tasks import TASKS
+from tests.families import TEXTS
 
 CONTEXT = "the old keeper climbed the winding stairs to light the great lamp, above the dark (northern) sea. "
 
