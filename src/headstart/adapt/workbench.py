@@ -287,4 +287,4 @@ class Workbench:
 
     def right(self, rows: np.ndarray, logits_NK: np.ndarray) -> np.ndarray:
         """What the answer to each of `rows` is worth (n,): whether it is right, or minus by how much it is off."""
-        return self.task.worth(self.task.probabilities(logits_NK), self.targets[rows])
+        return self.task.worth(self.task.said(logits_NK, self.targets[rows]), self.targets[rows])

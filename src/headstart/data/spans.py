@@ -55,9 +55,9 @@ def read_answers(
         none += not right
         values.append(tuple(dict.fromkeys(label(text, place) for text, place in right)))
     known = [value for value in values if value is not None]
-    said = [f"{len(known)} questions, {len(known) - none} with an answer in their context and {none} without"]
+    said = [f"questions: {len(known)}, {len(known) - none} with an answer in their context and {none} without"]
     if moved:
-        said.append(f"{moved} answers do not begin where their answer_start says: the nearest occurrence is taken")
+        said.append(f"answers that do not begin where their answer_start says: {moved}, of which the nearest occurrence is taken")
     return Labels("span", values, tuple(said), why)
 
 

@@ -115,6 +115,10 @@ class Task(Protocol):
         """What logits say, calibrated by what `calibrate` found."""
         ...
 
+    def said(self, logits_NK: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """What logits of validation examples say, with whatever their decisions hang on chosen on these targets."""
+        ...
+
     def decide(self, probabilities_NK: np.ndarray) -> np.ndarray:
         """Predicted targets, encoded as `encode` does."""
         ...

@@ -123,6 +123,10 @@ class QuestionAnswering:
         threshold_N1 = np.full((len(logits_NK), 1), temperature, dtype=np.float64)
         return np.concatenate([threshold_N1, np.asarray(logits_NK, dtype=np.float64)], axis=1)
 
+    def said(self, logits_NK: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """At the best threshold for these targets."""
+        return self.probabilities(logits_NK, self.calibrate(logits_NK, targets))
+
     def decide(self, probabilities_NK: np.ndarray) -> np.ndarray:
         """First and last word of each answer (N × 2), zeros for none."""
         return chosen(probabilities_NK[:, 1:], probabilities_NK[:, 0])
@@ -139,7 +143,7 @@ class QuestionAnswering:
 
     def merits(self, logits_NK: np.ndarray, targets: np.ndarray) -> list[np.ndarray]:
         """F1 at the best threshold, and the log of the probability given to right answers."""
-        found = self.answers(targets, self.probabilities(logits_NK, self.calibrate(logits_NK, targets)))
+        found = self.answers(targets, self.said(logits_NK, targets))
         return [found.f1_N, -found.nats_N]
 
     def places(self, targets: np.ndarray) -> None:

@@ -30,6 +30,14 @@ class Whole:
         """The targets themselves."""
         return targets
 
+    def probabilities(self, logits_NK: np.ndarray) -> np.ndarray:
+        """What logits say, as it is without calibration."""
+        raise NotImplementedError
+
+    def said(self, logits_NK: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """The same whatever the targets: no decision hangs on calibration."""
+        return self.probabilities(logits_NK)
+
     def floor(self, examples: Iterable[Any]) -> np.ndarray | None:
         """None: it is the modality's."""
         return None
