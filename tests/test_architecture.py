@@ -24,7 +24,7 @@ FLOW = (("data", "models"), ("features",), ("tasks",), ("choose",), ("adapt",), 
 RUN = ("log", "run")
 """They implement the protocols: the base, and each other."""
 WIRING = (
-    "options", "predicted", "concepts", "evidence_errors", "evidence", "worth", "saving", "model", "choosing", "outers", "rank_record", "pipeline", "ranker",
+    "options", "predicted", "concepts", "evidence_errors", "evidence_spans", "evidence", "worth", "saving", "model", "choosing", "outers", "rank_record", "pipeline", "ranker",
     "estimators",
 )  # fmt: skip
 """They put flow, run and report together."""
@@ -39,6 +39,7 @@ EDGES = (
     "cli_choose",
     "cli_concepts",
     "cli_pretrain",
+    "cli_ask",
     "cli",
     "__main__",
     "export",

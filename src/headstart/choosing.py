@@ -18,6 +18,7 @@ from headstart.choose.knowledge import Knowledge, forecaster, knowledge
 from headstart.choose.outlook import Outlook, Scene, floor_accuracy, outlook, sources_map
 from headstart.choose.ranking import Contestant, Dropped, Ranking, rank
 from headstart.choose.stories import KNOWN, SOLVED, known_already, told_apart
+from headstart.choose.unscored import unscored
 from headstart.data.audit import audit
 from headstart.data.audit_result import Audit
 from headstart.data.dataset import Dataset
@@ -117,7 +118,8 @@ def workbench_of(
     rows = [*splits.train, *splits.test]
     kept = dataset.take(rows)
     seen = len(splits.train)
-    targets = task.encode(kept.take(range(seen)).labels or (), material.classes)
+    learned = kept.take(range(seen))
+    targets = task.encode(learned.labels or (), material.classes, map(modality.decode, learned.items))
     hidden = np.full((len(rows) - seen, *targets.shape[1:]), _nothing(targets), dtype=targets.dtype)
     return Workbench(
         items=kept.items,
@@ -132,13 +134,15 @@ def workbench_of(
         placement=placement,
         cache=cache_dir(),
         seed=seed,
-        backbones=_named(backbones),
+        backbones=_named([task.reading(backbone) for backbone in backbones]),
         listener=listener,
     )
 
 
-def _nothing(targets: np.ndarray) -> float:
+def _nothing(targets: np.ndarray) -> float | None:
     """What stands for a label that is locked."""
+    if targets.dtype == object:
+        return None
     if np.issubdtype(targets.dtype, np.floating):
         return math.nan
     return -1 if targets.ndim == 1 else 0
@@ -176,8 +180,11 @@ def rank_candidates(
     clock: Clock | None,
     listener: Listener,
 ) -> Ranking:
-    """The backbones of the workbench ordered on the training examples."""
+    """The backbones of the workbench ordered on the training examples, or where the task reads single tokens by the prior alone."""
     seen = len(material.splits.train)
+    if bench.reads == "tokens":
+        cards = [backbone.card for backbone in bench.backbones.values()]
+        return unscored(cards, np.arange(seen), knowledge=learned, fingerprint=material.fingerprint)
     return rank(
         [contestant(bench, name) for name in bench.backbones],
         bench.targets[:seen],
@@ -195,6 +202,8 @@ def rank_again(
     material: Material, bench: Workbench, ranking: Ranking, rows: np.ndarray, *, learned: Knowledge
 ) -> Ranking:
     """The candidates of `ranking` ordered by the training examples at `rows` alone, whose features are there already."""
+    if bench.reads == "tokens":
+        return replace(ranking, rows=rows)
 
     def on_rows(name: str) -> Contestant:
         whole = contestant(bench, name)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Never
 import typer
 
 from headstart import cli_options as o
+from headstart.cli_ask import ask_command
 from headstart.cli_choose import models_app, named, rank_command
 from headstart.cli_concepts import concept_commands
 from headstart.cli_errors import STOPPED, ending_in_one_line
@@ -64,6 +65,7 @@ def top(context: typer.Context, version: o.Version = False) -> None:
 
 concept_commands(app)
 rank_command(app)
+ask_command(app)
 app.add_typer(models_app, name="models")
 
 

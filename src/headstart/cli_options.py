@@ -44,6 +44,7 @@ class LabelTask(StrEnum):
     classification = "classification"
     ordinal = "ordinal"
     regression = "regression"
+    qa = "qa"
 
 
 class Objective(StrEnum):
@@ -77,6 +78,11 @@ CheckedOn = Annotated[
     str | None,
     typer.Argument(metavar="[DATA]", show_default=False, help="After a run folder: labelled texts on which to check its model."),
 ]
+Question = Annotated[str | None, typer.Option(metavar="TEXT", help="What to ask. [default: asked for, line by line]")]
+Context = Annotated[
+    str | None, typer.Option(metavar="TEXT|FILE", help="Where to look for answers: a text, or a text file. [default: the first line]")
+]
+Best = Annotated[int, typer.Option(metavar="N", min=1, help="How many answers to show.")]
 Inputs = Annotated[
     list[str],
     typer.Argument(metavar="INPUT", show_default=False, help="Files, folders, zips, tables, or texts in quotes."),
@@ -183,7 +189,7 @@ LabelsAre = Annotated[
     LabelTask | None,
     typer.Option(
         "--task",
-        help="What labels are: names, an order of classes by the numbers their names begin with, or numbers to predict. [default: guessed]",
+        help="What labels are: names, an order of classes by the numbers their names begin with, numbers to predict, or answers in a context (qa). [default: guessed]",
     ),
 ]
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")]

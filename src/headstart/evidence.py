@@ -10,6 +10,7 @@ import numpy as np
 
 from headstart.adapt.proving import Proved
 from headstart.evidence_errors import gap_by_errors, intervals, verdict_by_errors
+from headstart.evidence_spans import gap_by_f1, thresholds, verdict_by_f1
 from headstart.prove.answers import Answers
 from headstart.prove.calibrate import calibration
 from headstart.prove.compare import Verdict, compare
@@ -123,11 +124,22 @@ def _by_number(
     }
 
 
+def _by_f1(
+    answers: Mapping[str, Any], tested: Tested, task: Task, training: Training, train_count: int, seed: int
+) -> dict[str, Any]:
+    return {
+        "verdict": verdict_by_f1(answers, tested.groups, seed),
+        "calibration": thresholds(answers["transfer"]),
+        "gap": gap_by_f1(answers["transfer"], training, tested.groups, seed),
+    }
+
+
 PROOFS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "single": _by_right_and_wrong,
     "multi": _by_right_and_wrong,
     "ordinal": _by_rank,
     "quantity": _by_number,
+    "span": _by_f1,
 }
 """Verdict, calibration and gap by kind of labels."""
 

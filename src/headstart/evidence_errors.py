@@ -72,7 +72,7 @@ def intervals(answers: Quantities, groups: np.ndarray | None, seed: int) -> dict
     if groups is None:
         coverage = proportion(int(covered_N.sum()), len(covered_N))
     else:
-        coverage = _mean(covered_N.astype(float), groups, seed, "coverage")
+        coverage = mean_of(covered_N.astype(float), groups, seed, "coverage")
     assert answers.low_N is not None
     assert answers.high_N is not None
     width = float((answers.high_N - answers.low_N).mean())
@@ -91,12 +91,14 @@ def gap_by_errors(
     errors = -np.concatenate([worth for _, worth in training])
     _, place_N = np.unique(rows, return_inverse=True)
     errors_N = np.bincount(place_N, errors) / np.bincount(place_N)
-    train = _mean(errors_N, None, seed, "gap, training")
-    test = _mean(np.asarray(answers.off_N, dtype=float), groups, seed, "gap, test")
+    train = mean_of(errors_N, None, seed, "gap, training")
+    test = mean_of(np.asarray(answers.off_N, dtype=float), groups, seed, "gap, test")
     return {"train": asdict(train), "test": asdict(test), "difference": asdict(gap(train, test))}
 
 
-def _mean(values_N: np.ndarray, groups: np.ndarray | None, seed: int, what: str) -> Estimate:
+def mean_of(values_N: np.ndarray, groups: np.ndarray | None, seed: int, what: str) -> Estimate:
+    """The mean of N values with its bootstrap interval, `what` naming the randomness."""
+
     def mean(counts_bN: np.ndarray) -> np.ndarray:
         return np.asarray(counts_bN @ values_N / counts_bN.sum(1))
 

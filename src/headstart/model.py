@@ -85,13 +85,14 @@ class Model:
         if len(errors) == len(dataset):
             raise NothingReadable(f"{next(iter(errors.values()))} None of the {len(dataset)} inputs could be read.")
         decided = self.task.names(self.task.decide(probabilities_NK), self.classes)
-        rows = []
+        rows, decode = [], MODALITIES[dataset.modality].decode
         for number, name in enumerate(dataset.ids):
             if number in errors:
                 rows.append(Prediction(name, (), None, {}, errors[number]))
                 continue
-            rows.append(answer(name, probabilities_NK[number], decided[number], self.classes, self.kind))
-        return Predictions(tuple(rows), self.classes, are_numbers=self.kind == "quantity")
+            example = decode(dataset.items[number]) if self.network.reads_tokens else None
+            rows.append(answer(name, probabilities_NK[number], decided[number], self.classes, self.kind, example))
+        return Predictions(tuple(rows), self.classes, self.kind)
 
     def predict_proba(self, inputs: Any) -> np.ndarray:
         """Calibrated probabilities (N × K), columns in the order of `classes`; of a quantity its value, low and high end (N × 3).
@@ -149,8 +150,12 @@ class Model:
         rows = [i for i in range(len(dataset)) if i not in errors]
         if not rows:
             raise DataError(f"{next(iter(errors.values()))} None of the {len(dataset)} examples could be read.")
-        targets = self.task.encode(dataset.take(rows).labels or (), self.classes)
-        metrics = evaluate(self.task.answers(targets, probabilities_NK[rows]), rng=generator(0, "evaluate"))
+        measured = dataset.take(rows)
+        examples = map(MODALITIES[dataset.modality].decode, measured.items)
+        targets = self.task.encode(measured.labels or (), self.classes, examples)
+        groups = None if measured.groups is None else np.array(measured.groups)
+        answers = self.task.answers(targets, probabilities_NK[rows])
+        metrics = evaluate(answers, rng=generator(0, "evaluate"), groups=groups)
         true_N, said_N = self.task.places(targets), self.task.places(self.task.decide(probabilities_NK[rows]))
         confusion = None
         if true_N is not None and said_N is not None:
@@ -195,13 +200,13 @@ class Model:
         """What the task says of each example (N × K), rows of zeros where `errors` has an entry. Memory holds a chunk of features
         at a time.
         """
-        said = self.task.probabilities(np.zeros((0, self.task.outputs(self.classes))), self.temperature)
+        said = self.task.probabilities(np.zeros((0, self.network.head.row_width)), self.temperature)
         probabilities_NK = np.zeros((len(dataset), said.shape[1]))
         errors: dict[int, str] = {}
         start = 0
         for features_nD in feature_chunks(
             dataset.items,
-            self.backbone,
+            self.network.extractor,
             decode=MODALITIES[dataset.modality].decode,
             placement=self.placement,
             stages=self.network.reads,

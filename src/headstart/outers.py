@@ -40,5 +40,5 @@ def all_of(material: Material, bench: Workbench) -> Outer:
 
 def outer_of(number: int, rows: np.ndarray, test: np.ndarray, bench: Workbench) -> Outer:
     """An outer split with inner folds of its own."""
-    folds = inner_folds(bench.targets[rows], bench.groups[rows], k=INNER_FOLDS, seed=bench.seed)
+    folds = inner_folds(bench.strata(rows), bench.groups[rows], k=INNER_FOLDS, seed=bench.seed)
     return Outer(number, np.sort(rows), test, folds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ import numpy as np
 
 from headstart import saving
 from headstart.adapt.curves import Curves, Points, learning_curves
+from headstart.adapt.head_kinds import Reads
 from headstart.adapt.ledger import Ledger
-from headstart.adapt.proving import Proved, prove_split, refit_best
+from headstart.adapt.proving import Final, Proved, prove_split, refit_best
 from headstart.adapt.search import Plan, failed, search
 from headstart.adapt.space import pinned
 from headstart.adapt.strategies import CONTROLS, DEFAULT_STRATEGIES, STRATEGIES, strategy_named
@@ -40,7 +41,7 @@ from headstart.data.fingerprint import fingerprint
 from headstart.data.modality import MODALITIES
 from headstart.data.options import Columns
 from headstart.data.read import read
-from headstart.errors import HeadstartError
+from headstart.errors import HeadstartError, OptionError
 from headstart.events import Listener, Said, silent
 from headstart.evidence import Tested, evidence, gather
 from headstart.features.tuning import Chooser, Measured, Noted, fixed
@@ -163,7 +164,10 @@ def fit(
         with run.phase("adapt"):
             own = MODALITIES[material.dataset.modality].strategies
             numbers = [outer.number for outer in searches(material, bench)]
-            plans = {number: plan_of(options, run.journal, number, own=own, grace_s=GRACE_S / len(numbers)) for number in numbers}
+            plans = {
+                number: plan_of(options, run.journal, number, own=own, reads=bench.reads, grace_s=GRACE_S / len(numbers))
+                for number in numbers
+            }
             replayed = Journal(Path(replay)) if replay else None
             ledger = Ledger(run.journal, run.folder / "trials", replay=replayed)
             with executing(options.workers) as executor, bench.shared_with(executor):
@@ -234,7 +238,7 @@ def foresee(
     material: Material, bench: Workbench, ranking: Ranking, options: Options, run: Run
 ) -> tuple[list[Outlook], list[str]]:
     """What lies ahead of each candidate, on a page beside the report; nothing where no control will be trained."""
-    if options.control != "scratch":
+    if options.control != "scratch" or bench.reads == "tokens":  # what is foreseen is read off the features of whole examples
         return [], []
     ahead = outlooks(material, bench, ranking, control=True)
     told = stories(material, bench, ranking, ahead)
@@ -246,6 +250,8 @@ def foresee(
 
 def learn(material: Material, bench: Workbench, ranking: Ranking, trials: Sequence[Trial]) -> None:
     """Add to the history what validation said of each backbone; test data have no part in it."""
+    if bench.reads == "tokens":  # the history compares what features said with what came of it
+        return
     sign = 1 if METRICS[bench.metric].higher_is_better else -1
     worth: dict[str, float] = {}
     for trial in trials:
@@ -257,28 +263,26 @@ def learn(material: Material, bench: Workbench, ranking: Ranking, trials: Sequen
         remember(entry)
 
 
-def plan_of(options: Options, journal: Journal, fold: int, *, own: Sequence[str], grace_s: float) -> Plan:
+def plan_of(
+    options: Options, journal: Journal, fold: int, *, own: Sequence[str], reads: Reads = "features", grace_s: float
+) -> Plan:
     """What a search may try: the best of the ranking that the journal holds, whatever another ranking would say now.
 
-    Where the user named no strategies, the modality's `own` join the usual ones.
+    Where the user named no strategies, the modality's `own` join the usual ones. Those that do not serve a head of the task, by what it
+    `reads`, are left out; raises OptionError where none is left.
     """
     names = journal.of("ranking", fold=fold)[0]["backbones"]
     if options.backbone and len(names) > 1:
         names = [pick({name: name for name in names}, options.backbone, what="backbone")]
     unasked = own if options.strategies == DEFAULT_STRATEGIES else ()
-    strategies = [name for name in STRATEGIES if name in (*options.strategies, *unasked)]
+    named = [name for name in STRATEGIES if name in (*options.strategies, *unasked)]
+    strategies = [name for name in named if reads in STRATEGIES[name].serves]
+    if not strategies:
+        others = ", ".join(name for name, one in STRATEGIES.items() if reads in one.serves)
+        raise OptionError(f"--strategy {named[0]}: not for a task that reads {reads}. Choose from: {others}.")
     spaces = {name: strategy_named(name).space for name in (*strategies, *CONTROLS)}
     settings = pinned(options.settings, spaces)
-    return Plan(names[:CANDIDATES_TO_PROBE], strategies, options.control == "scratch", options.trials, settings, grace_s)
-
-
-@dataclass(frozen=True, slots=True)
-class Final:
-    """What is shipped: the winning trial, its network, its temperature."""
-
-    trial: Trial
-    network: Any
-    temperature: float
+    return Plan(names[:CANDIDATES_TO_PROBE], strategies, options.control == "scratch", options.trials, settings, reads, grace_s)
 
 
 def adapt(
@@ -363,8 +367,9 @@ def prove(
         known = [bench.task.knows(names, bench.classes) for names in labels]
         first = len(material.splits.train)
         measurable[first:] = known
-        targets[measurable & (np.arange(len(targets)) >= first)] = bench.task.encode(
-            [names for names, is_known in zip(labels, known, strict=True) if is_known], bench.classes
+        places = np.flatnonzero(known).tolist()
+        targets[first + np.array(places, dtype=np.int64)] = bench.task.encode(
+            [labels[place] for place in places], bench.classes, (bench.decode(bench.items[first + place]) for place in places)
         )
         if not all(known):
             run.listener(

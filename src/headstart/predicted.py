@@ -8,8 +8,22 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from headstart.files import replacing
 from headstart.prove.estimate import Estimate
+from headstart.prove.spans import NOTHING, chosen
+from headstart.prove.words import edges
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An answer that stands in a context, from the character `begin` to before `end`; "no answer" is the empty text at 0."""
+
+    text: str
+    probability: float
+    begin: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +32,7 @@ class Prediction:
     is predicted.
 
     Of a quantity there is no label, but its `value` in the user's own unit and the ends `low` and `high` of the interval that
-    holds nine of ten new values.
+    holds nine of ten new values. Of a question there are the `answers` in its context, the one that is given first, "no answer" among them.
     """
 
     id: str
@@ -29,19 +43,28 @@ class Prediction:
     value: float | None = None
     low: float | None = None
     high: float | None = None
+    answers: tuple[Found, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Answers in the order of the inputs; `are_numbers` where a quantity is predicted."""
+    """Answers in the order of the inputs; `kind` is the kind of labels that are predicted."""
 
     rows: tuple[Prediction, ...]
     classes: tuple[str, ...]
-    are_numbers: bool = False
+    kind: str = "single"
+
+    @property
+    def are_numbers(self) -> bool:
+        """Whether a quantity is predicted."""
+        return self.kind == "quantity"
 
     def to_csv(self, path: str | Path) -> None:
-        """Write id, predicted, confidence, error and one probability per class; for numbers id, value, low, high and error."""
-        header, line = (NUMBERS, _number_line) if self.are_numbers else (LABELS, self._label_line)
+        """Write id, predicted, confidence, error and one probability per class; for numbers id, value, low, high and error; for
+        questions id, answer, confidence, begin, end and error.
+        """
+        others = {"quantity": (NUMBERS, _number_line), "span": (ANSWERS, _answer_line)}
+        header, line = others.get(self.kind, (LABELS, self._label_line))
         with replacing(Path(path)) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow([*header, *(f"p:{name}" for name in self.classes)])
@@ -61,6 +84,16 @@ class Predictions:
 
 LABELS = ("id", "predicted", "confidence", "error")
 NUMBERS = ("id", "value", "low", "high", "error")
+
+
+ANSWERS = ("id", "answer", "confidence", "begin", "end", "error")
+
+
+def _answer_line(row: Prediction) -> list[str]:
+    if not row.answers:
+        return [row.id, "", "", "", "", row.error or ""]
+    given = row.answers[0]
+    return [row.id, given.text, f"{given.probability:.6g}", str(given.begin), str(given.end), ""]
 
 
 def _number_line(row: Prediction) -> list[str]:
@@ -89,8 +122,35 @@ class Evaluation:
         }
 
 
-def answer(name: str, said: Sequence[float], labels: tuple[str, ...], classes: Sequence[str], kind: str) -> Prediction:
-    """One answer of a task of this kind, from what it says of one example."""
+def found_in(context: str, said: Sequence[float]) -> list[Found]:
+    """The answers in a context, the one that is given first, then by probability; of those that read alike the most probable.
+
+    `said` is the threshold for "no answer" and a row of `prove.spans`.
+    """
+    row = np.asarray(said, dtype=np.float64)[None]
+    words = edges(context)
+
+    def found(first: int, last: int, log: float) -> Found:
+        begin, end = (int(words[0, first - 1]), int(words[1, last - 1])) if first else (0, 0)
+        return Found(context[begin:end], float(min(1.0, np.exp(log))), begin, end)
+
+    spans = [(score, int(first), int(last)) for score, first, last in row[0, 2:].reshape(-1, 3) if score > NOTHING / 2]
+    every = [found(first, last, score) for score, first, last in [*spans, (row[0, 1], 0, 0)]]
+    first, last = (int(place) for place in chosen(row[:, 1:], row[:, 0])[0])
+    given = next((one for one, (_, a, b) in zip(every, [*spans, (0.0, 0, 0)], strict=True) if (a, b) == (first, last)))
+    distinct: dict[str, Found] = {given.text: given}
+    for one in sorted(every, key=lambda one: -one.probability):
+        distinct.setdefault(one.text, one)
+    return list(distinct.values())
+
+
+def answer(
+    name: str, said: Sequence[float], labels: tuple[str, ...], classes: Sequence[str], kind: str, example: Any = None
+) -> Prediction:
+    """One answer of a task of this kind, from what it says of one (decoded) example."""
+    if kind == "span":
+        found = tuple(found_in(example if isinstance(example, str) else example[1], said))
+        return Prediction(name, (found[0].text,) if found[0].text else (), found[0].probability, {}, answers=found)
     if kind == "quantity":
         value, low, high = map(float, said)
         return Prediction(name, (), None, {}, value=value, low=low, high=high)

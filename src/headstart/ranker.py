@@ -19,6 +19,7 @@ from headstart.choosing import (
 )
 from headstart.data.options import Columns
 from headstart.data.read import read
+from headstart.errors import OptionError
 from headstart.events import Listener, Said, silent
 from headstart.models.backbone import Backbone
 from headstart.rank_record import RankResult, record_of, write_record
@@ -66,6 +67,11 @@ def rank(
     material = material_of(read(data, columns=columns), metric=None, seed=seed, listener=listener)
     backbones, lost = load_candidates(given, material.dataset.modality, offline=offline, listener=listener)
     bench = workbench_of(material, backbones, placement=placement, seed=seed, listener=listener)
+    if bench.reads == "tokens":
+        raise OptionError(
+            f"{material.dataset.name}: {bench.task.name} reads single tokens, and sources are ranked by features of whole examples. "
+            "Run `headstart fit` with the --model names to compare."
+        )
     ranking = rank_candidates(material, bench, learned=known(history), clock=clock, listener=listener)
     ranking = replace(ranking, dropped=(*lost, *ranking.dropped))
     ahead = outlooks(material, bench, ranking, control=True)

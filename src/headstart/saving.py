@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headstart.adapt.proving import Proved
+from headstart.adapt.proving import Final, Proved
 from headstart.adapt.strategies import strategy_named
 from headstart.adapt.trial import Spec, Trial
 from headstart.adapt.workbench import Workbench
@@ -23,18 +23,18 @@ from headstart.evidence import Tested
 from headstart.files import read_json, write_json, write_text
 from headstart.model import Model
 from headstart.options import Options
-from headstart.predicted import confidence
+from headstart.predicted import confidence, found_in
 from headstart.prove.metrics import METRICS
 from headstart.report.card import model_card
 from headstart.report.page import write_report
 from headstart.report.words import IN_UNITS, number
+from headstart.run.answers import AnswerRow, write_answers
 from headstart.run.folder import Run
 from headstart.run.predictions import NumberRow, PredictionRow, number_row, write_numbers, write_predictions
 from headstart.run.result import Result
 
 if TYPE_CHECKING:
     from headstart.choosing import Material
-    from headstart.pipeline import Final
 
 PACKAGES = ("torch", "torchvision", "timm", "transformers", "numpy", "scikit-learn", "pillow")
 THUMBNAIL_PX = 96
@@ -100,7 +100,8 @@ def result_of(
         test=found["test"],
         floor_names={
             "floor-majority": bench.task.guess_name,
-            "floor-classical": f"{MODALITIES[material.dataset.modality].floor_name} with {bench.task.solver.name}",
+            "floor-classical": bench.task.floor_name
+            or f"{MODALITIES[material.dataset.modality].floor_name} with {bench.task.solver.name}",
         },
         verdict=found["verdict"],
         calibration={bench.task.calibrated_by: final.temperature, **found["calibration"]},
@@ -305,6 +306,32 @@ def numbers_of(tested: Tested, ids: Sequence[str]) -> list[NumberRow]:
     ]
 
 
+def answers_of(tested: Tested, bench: Workbench, ids: Sequence[str]) -> list[AnswerRow]:
+    """The test answers, one row per question."""
+    said_NR = tested.probabilities["transfer"]
+    judged = bench.task.answers(tested.targets, said_NR)
+    rows = []
+    for place, row in enumerate(tested.rows):
+        question, context = bench.decode(bench.items[row])
+        found = found_in(context, said_NR[place])
+        rows.append(
+            AnswerRow(
+                id=ids[row],
+                question=question,
+                context=context,
+                true=tested.targets[place].answers,
+                predicted=found[0].text,
+                confidence=found[0].probability,
+                f1=float(judged.f1_N[place]),
+                exact=bool(judged.exact_N[place]),
+                begin=found[0].begin,
+                end=found[0].end,
+                fold=int(tested.folds[place]),
+            )
+        )
+    return rows
+
+
 def thumbnails_of(material: Material) -> Callable[[str], bytes | str | None]:
     """From an example's id to its picture or excerpt."""
     dataset = material.dataset
@@ -322,7 +349,11 @@ def save_evidence(run: Run, material: Material, bench: Workbench, tested: Tested
     ids = [material.dataset.ids[row] for row in (*material.splits.train, *material.splits.test)]
     rows: list[PredictionRow] = []
     numbers: list[NumberRow] = []
-    if bench.task.kind == "quantity":
+    answers: list[AnswerRow] = []
+    if bench.task.kind == "span":
+        answers = answers_of(tested, bench, ids)
+        write_answers(run.folder / "predictions.csv", answers)
+    elif bench.task.kind == "quantity":
         numbers = numbers_of(tested, ids)
         write_numbers(run.folder / "predictions.csv", numbers)
     else:
@@ -330,5 +361,5 @@ def save_evidence(run: Run, material: Material, bench: Workbench, tested: Tested
         write_predictions(run.folder / "predictions.csv", rows, bench.classes)
     write_text(run.folder / "README.md", model_card(result))
     audit, thumbnails = read_json(run.folder / "audit.json"), thumbnails_of(material)
-    write_report(run.folder, result, rows, audit, thumbnails, numbers=numbers)
+    write_report(run.folder, result, rows, audit, thumbnails, numbers=numbers, answers=answers)
     result.write(run.folder / "result.json")

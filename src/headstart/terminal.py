@@ -234,7 +234,8 @@ def _figure(card: SourceCard) -> str:
 def predictions_parts(found: Predictions) -> list[RenderableType]:
     """A table of predictions with their confidence; an input that could not be read with its reason instead."""
     shown = found.rows[:ROWS_SHOWN] if _output().is_terminal else found.rows
-    header = ["input", "value", "90 % interval"] if found.are_numbers else ["input", "label", "confidence"]
+    headers = {"quantity": ["input", "value", "90 % interval"], "span": ["question", "answer", "confidence"]}
+    header = headers.get(found.kind, ["input", "label", "confidence"])
     table = _table(header, (_prediction(row) for row in shown))
     if len(shown) == len(found.rows):
         return [table]

@@ -66,7 +66,8 @@ def curve_of(
 
     def values(fold: int, logits_NK: np.ndarray) -> np.ndarray:
         kept = measurable[tests[fold]]
-        return task.worth(task.probabilities(logits_NK[kept]), targets_of[tests[fold][kept]])
+        told = task.correct if task.is_right_or_wrong else task.worth
+        return told(task.probabilities(logits_NK[kept]), targets_of[tests[fold][kept]])
 
     by_size = [
         {point.fold: point for point in curves.points if point.role == role and point.part == part}

@@ -9,6 +9,7 @@ import numpy as np
 
 from headstart.adapt.allocate import NOT_WORTH, expected_gain, log_error, outlook
 from headstart.adapt.ask import Seen, ask
+from headstart.adapt.head_kinds import Reads
 from headstart.adapt.moved import REFIT
 from headstart.adapt.space import Settings, Space, searched
 from headstart.adapt.strategies import CONTROLS, STRATEGIES, strategy_named
@@ -201,8 +202,11 @@ def lines_of(
     *,
     control: bool,
     examples: int,
+    reads: Reads = "features",
 ) -> dict[Role, Line]:
-    """What a search may try, by role, each in the order in which it is opened; `backbones` best ranked first."""
+    """What a search may try, by role, each in the order in which it is opened; `backbones` best ranked first. Controls that do not
+    serve a head of the task, by what it `reads`, are left out.
+    """
     first, *others = backbones
     named = [STRATEGIES[name] for name in strategies]
     # One that trains on few examples, but not on so many, is tried only where it was all that was asked for.
@@ -221,7 +225,7 @@ def lines_of(
 
     transfer = [arm(*one, opens=True) for one in opening] + [arm(*one, opens=False) for one in later]
     lines: dict[Role, Line] = {"transfer": Line("transfer", transfer)}
-    if control:
-        lines["random-frozen"] = Line("random-frozen", [arm(CONTROLS["random-frozen"], first, opens=True)])
-        lines["scratch"] = Line("scratch", [arm(CONTROLS["scratch"], first, opens=True)])
+    for one in CONTROLS.values() if control else ():
+        if reads in one.serves:
+            lines[one.role] = Line(one.role, [arm(one, first, opens=True)])
     return lines

@@ -23,7 +23,7 @@ from headstart.adapt.examples import UNSEEN, Augment, PreparedExamples
 from headstart.events import Listener, Progress, silent
 from headstart.features.batches import by_cost, to_device
 from headstart.files import read_json, replacing, sha256_text, write_json
-from headstart.models.backbone import Inputs
+from headstart.models.backbone import WINDOWS, Inputs
 from headstart.models.resume import CARRIED, Resumed
 from headstart.models.text_preprocess import WINDOW_OF
 from headstart.runtime import Placement, generator
@@ -224,7 +224,10 @@ class CarriedExamples:
         if not isinstance(inputs, dict):
             return list(torch.split(carried, 1))
         mask_RT = inputs["attention_mask"].cpu()
-        window_of_R = inputs[WINDOW_OF].cpu() if WINDOW_OF in inputs else torch.arange(len(mask_RT))
+        if WINDOWS in inputs:
+            window_of_R = torch.repeat_interleave(torch.arange(len(rows)), inputs[WINDOWS].cpu())
+        else:
+            window_of_R = inputs[WINDOW_OF].cpu() if WINDOW_OF in inputs else torch.arange(len(mask_RT))
         lengths = torch.zeros(len(rows), dtype=torch.int64).index_add(0, window_of_R, mask_RT.sum(1)).tolist()
         return [states.clone() for states in torch.split(carried[mask_RT.bool()], lengths)]
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from headstart.adapt.finetune import Recipe, predict_logits, seconds_per_step, train
+from headstart.adapt.head_kinds import Reads
 from headstart.adapt.heads import solve_head
 from headstart.adapt.hooks import Hooks
 from headstart.adapt.movers import Stages
@@ -125,6 +126,11 @@ class Contrastive:
     def portfolio(self) -> tuple[Settings, ...]:
         """One after the other of the rates."""
         return tuple({"learning_rate": rate} for rate in self.rates)
+
+    @property
+    def serves(self) -> tuple[Reads, ...]:
+        """It compares whole examples."""
+        return ("features",)
 
     def first(self, backbone: Backbone) -> int:
         """Where the mover begins."""

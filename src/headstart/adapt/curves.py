@@ -18,10 +18,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from headstart.adapt.conduct import seed_of
-from headstart.adapt.finetune import predict_features
+from headstart.adapt.finetune import predict_logits
 from headstart.adapt.ledger import Entries
 from headstart.adapt.memory import in_plain_words
-from headstart.adapt.network import Network
 from headstart.adapt.probe import INNER_FOLDS
 from headstart.adapt.proving import Outer, Proved
 from headstart.adapt.strategies import strategy_named
@@ -232,9 +231,9 @@ def _jobs(
     bench: Workbench, outer: Outer, split: Proved, points: Points, asked: Sequence[tuple[Role, int]]
 ) -> list[_Job]:
     """The trainings of the sizes that are asked for, the smallest first."""
-    targets, groups = bench.targets[outer.rows], bench.groups[outer.rows]
+    strata, groups = bench.strata(outer.rows), bench.groups[outer.rows]
     sizes = {part: round(len(outer.rows) / part) for part in sorted({part for _, part in asked}, reverse=True)}
-    nested = nested_parts(targets, groups, list(sizes.values()), rng=generator(bench.seed, "curve", outer.number))
+    nested = nested_parts(strata, groups, list(sizes.values()), rng=generator(bench.seed, "curve", outer.number))
     wanted = points.wanted(outer.number)
     jobs = []
     for part, role in ((part, role) for part in sizes for role in SIDES if (role, part) in asked):
@@ -313,7 +312,7 @@ def _point(bench: Workbench, split: Proved, job: _Job, points: Points) -> Point:
         return Point(split.number, job.part, spec.role, len(job.rows), *known)
     assert job.trial.validated is not None
     strategy = strategy_named(spec.strategy)
-    folds = inner_folds(bench.targets[job.rows], bench.groups[job.rows], k=INNER_FOLDS, seed=bench.seed)
+    folds = inner_folds(bench.strata(job.rows), bench.groups[job.rows], k=INNER_FOLDS, seed=bench.seed)
     if not folds:
         raise ModelError("no class has two independent examples there")
     seed = child_seed(seed_of(bench, spec, split.number), "curve", job.part)
@@ -354,9 +353,9 @@ def _forward_seconds(bench: Workbench, backbone: str) -> float:
     key = ("forward", backbone, 0, 0)
     if key not in bench.step_seconds:
         rows = np.unique(np.linspace(0, len(bench.items) - 1, TIMED).round().astype(np.int64))
-        network = Network(bench.backbone(backbone), bench.outputs).to(bench.placement.torch_device)
-        predict_features(network, bench.prepared(backbone), rows, bench.placement)  # the first pass pays for more
+        network = bench.network_on(bench.backbone(backbone)).to(bench.placement.torch_device)
+        predict_logits(network, bench.prepared(backbone), rows, bench.placement)  # the first pass pays for more
         began = time.perf_counter()
-        predict_features(network, bench.prepared(backbone), rows, bench.placement)
+        predict_logits(network, bench.prepared(backbone), rows, bench.placement)
         bench.step_seconds[key] = (time.perf_counter() - began) / len(rows)
     return bench.step_seconds[key]

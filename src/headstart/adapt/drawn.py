@@ -1,4 +1,4 @@
-"""As many examples as fit into memory with all their features; which of them, and their folds."""
+"""Some of the examples: as many as fit into memory with all their features, or a part to train on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from headstart.adapt.workbench import Folds
+from headstart.data.deal import quantile_bins
+from headstart.runtime import generator
 
 MOST_NUMBERS = 1 << 25
 """Features held at a time: 128 MiB, 16,000 examples of 2,000 features each."""
@@ -37,3 +39,21 @@ def draw(rows: np.ndarray, targets: np.ndarray, folds: Folds, most: int) -> Draw
     parts = [tuple(place[part][place[part] >= 0] for part in fold) for fold in folds]
     left = [(train, out) for train, out in parts if len(train) and len(out)]
     return Drawn(rows[kept], own[kept], left)
+
+
+def part_of(targets: np.ndarray, count: int | None, *, seed: int) -> np.ndarray:
+    """The positions of `count` of the targets, every class (of numbers every range) in turn; a smaller part lies within a larger one.
+
+    All without a count.
+    """
+    if count is None or count >= len(targets):
+        return np.arange(len(targets))
+    order = generator(seed, "part").permutation(len(targets))
+    turn = np.zeros(len(targets))
+    classes = targets[order] if targets.ndim == 1 else targets[order].argmax(1)
+    if np.issubdtype(targets.dtype, np.floating):
+        classes = quantile_bins(classes)
+    for name in np.unique(classes):
+        own = np.flatnonzero(classes == name)
+        turn[own] = np.arange(len(own)) / len(own)
+    return np.sort(order[np.argsort(turn, kind="stable")[:count]])

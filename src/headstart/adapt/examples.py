@@ -69,6 +69,12 @@ class PreparedExamples:
         """Whether they are texts, whose batches are padded."""
         return self._rows is not None and not isinstance(self._rows[0], np.ndarray)
 
+    def told(self) -> list[str]:
+        """What was done to examples that are too long to be read at once, in sentences."""
+        if self._rows is None or not hasattr(self._preprocess, "told"):
+            return []
+        return list(self._preprocess.told(self._rows))
+
     def ready(self, rows: Sequence[int] | np.ndarray, epoch: int | None = None) -> None:
         """They all are."""
 
@@ -128,5 +134,5 @@ def prepare_examples(
     if not (path.is_file() and path.stat().st_size == len(items) * like.nbytes):
         with replacing(path) as temporary, temporary.open("wb") as file:
             for chunk in (first, *([] if len(first) == len(items) else chunks)):
-                file.write(np.stack(chunk).astype(like.dtype, copy=False).data)
+                file.write(np.ascontiguousarray(np.stack(chunk), dtype=like.dtype).data)
     return PreparedExamples(preprocess, path=path, like=like)

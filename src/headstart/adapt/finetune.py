@@ -202,9 +202,9 @@ def cosine(steps: int, warmup: float) -> Callable[[int], float]:
 
 
 def predict_logits(network: Network, examples: Examples, rows: np.ndarray, placement: Placement) -> np.ndarray:
-    """Logits (n × K, float32) of `rows`, in their order."""
+    """Logits (n × K, float32) of `rows`, in their order, or what else the head keeps of an example."""
     network.eval()
-    return _outputs(network, network.head.out_features, examples, rows, placement)
+    return _outputs(network.rows, network.head.row_width, examples, rows, placement)
 
 
 def predict_features(network: Network, examples: Examples, rows: np.ndarray, placement: Placement) -> np.ndarray:
@@ -213,13 +213,15 @@ def predict_features(network: Network, examples: Examples, rows: np.ndarray, pla
     return _outputs(network.backbone, network.backbone.width, examples, rows, placement)
 
 
-def _outputs(module: nn.Module, width: int, examples: Examples, rows: np.ndarray, placement: Placement) -> np.ndarray:
+def _outputs(
+    passing: Callable[[Inputs], Tensor], width: int, examples: Examples, rows: np.ndarray, placement: Placement
+) -> np.ndarray:
     outputs_NW = np.empty((len(rows), width), dtype=np.float32)
     examples.ready(rows)
     for batch in by_cost(examples.costs(rows)):
         inputs = to_device(examples.batch(rows[batch]), placement.torch_device)
         with torch.inference_mode(), placement.autocast():
-            outputs_NW[batch] = module(inputs).float().cpu().numpy()
+            outputs_NW[batch] = passing(inputs).float().cpu().numpy()
     return outputs_NW
 
 

@@ -1,15 +1,20 @@
-"""What a network can end in: a linear layer, or the training examples themselves and who of them is near."""
+"""What a network can end in: a linear layer, the training examples themselves and who of them is near, or a reader of single tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from headstart.adapt.span_head import SpanHead
+from headstart.models.backbone import Backbone
 from headstart.solvers import Array, directions, nearest
+
+Reads = Literal["features", "tokens"]
+"""What of a backbone a head reads: one vector per example, or the states of single tokens."""
 
 SPARE = 2
 """How many more neighbours are looked at than vote, in multiples: those as near as the last one share its place."""
@@ -17,13 +22,27 @@ SPARE = 2
 
 @runtime_checkable
 class Head(Protocol):
-    """The last part of a network: a module from features (B, D) to logits (B, K)."""
+    """The last part of a network: a module from what it reads to outputs, one for each example of a batch.
+
+    Where it reads `features` (B, D) the outputs are logits (B, K). Where it reads `tokens` (States) they are whatever its task's
+    loss takes; of each example a row of `row_width` numbers is kept (`kept`), for validation, journal and evidence.
+    """
 
     kind: ClassVar[str]
+    reads: ClassVar[Reads]
     out_features: int
 
-    def __call__(self, features_BD: Tensor) -> Tensor:
-        """Logits (B, K)."""
+    @property
+    def row_width(self) -> int:
+        """How many numbers are kept of an example."""
+        ...
+
+    def __call__(self, seen: Any) -> Tensor:
+        """Outputs (B, …) from features or States."""
+        ...
+
+    def kept(self, outputs: Tensor) -> Tensor:
+        """What is kept of outputs (B, row_width)."""
         ...
 
     def describe(self) -> dict[str, Any]:
@@ -31,7 +50,32 @@ class Head(Protocol):
         ...
 
 
-class LinearHead(nn.Linear):
+class StartingHead(Head, Protocol):
+    """A head that a training can begin with, so that a task may name it."""
+
+    @classmethod
+    def start(cls, backbone: Backbone, outputs: int) -> StartingHead:
+        """One for so many outputs on `backbone`; what its family wrote into it can be taken over."""
+        ...
+
+
+class ReadsFeatures:
+    """A base for heads that read one feature vector per example: all their logits are kept."""
+
+    reads: ClassVar[Reads] = "features"
+    out_features: int
+
+    @property
+    def row_width(self) -> int:
+        """K."""
+        return self.out_features
+
+    def kept(self, logits_BK: Tensor) -> Tensor:
+        """The logits."""
+        return logits_BK
+
+
+class LinearHead(ReadsFeatures, nn.Linear):
     """Weights (K, D) and bias (K), zeros at first: before training, every class is equally likely."""
 
     kind: ClassVar[str] = "linear"
@@ -42,12 +86,17 @@ class LinearHead(nn.Linear):
         nn.init.zeros_(self.weight)
         nn.init.zeros_(self.bias)
 
+    @classmethod
+    def start(cls, backbone: Backbone, outputs: int) -> LinearHead:
+        """Zeros for the backbone's features."""
+        return cls(backbone.width, outputs)
+
     def describe(self) -> dict[str, Any]:
         """Its size."""
         return {"width": self.in_features, "classes": self.out_features}
 
 
-class NeighbourHead(nn.Module):
+class NeighbourHead(ReadsFeatures, nn.Module):
     """The directions (N, D) of N examples around their mean, and their targets (N, or N, K): the k nearest by cosine vote.
 
     A neighbour at cosine c counts exp(c / `temperature`). To their share of the votes comes one vote for what is usual
@@ -137,5 +186,5 @@ TARGETS: Mapping[str, tuple[Callable[[int, int], tuple[int, ...]], torch.dtype]]
 }
 """How targets are kept: the shape for N examples and K classes, and the type."""
 
-HEADS: Mapping[str, Callable[..., nn.Module]] = {head.kind: head for head in (LinearHead, NeighbourHead)}
-"""Kinds of heads by name: each takes what its `describe` says."""
+HEADS: Mapping[str, Any] = {head.kind: head for head in (LinearHead, NeighbourHead, SpanHead)}
+"""Kinds of heads by name: each takes what its `describe` says; those that a task names are `StartingHead`s."""

@@ -29,7 +29,7 @@ class Judge:
         """
         if not np.isfinite(logits_NK).all():
             raise FloatingPointError("training diverged: its outputs are not finite")
-        answers = self.task.answers(self.targets, self.task.probabilities(logits_NK))
+        answers = self.task.answers(self.targets, self.task.said(logits_NK, self.targets))
         found = {name: score(METRICS[name], answers) for name in dict.fromkeys((self.metric, *self.task.judged))}
         if found[self.metric] is None:
             raise DataError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +19,8 @@ from headstart.adapt.network import Network, hold_statistics
 from headstart.adapt.precision import spare_slow_layers, training_pass
 from headstart.errors import OutOfMemory, is_out_of_memory
 from headstart.features.batches import TOKENS_PER_BATCH, by_cost, to_device
-from headstart.models.backbone import Inputs
+from headstart.models.backbone import WINDOWED, WINDOWS, Inputs
+from headstart.models.resume import CARRIED
 from headstart.runtime import Placement, free_memory, trim_memory
 
 MEASURED_AT = (2, 4)
@@ -137,14 +138,23 @@ def in_plain_words(what: str) -> Iterator[None]:
 
 
 def parts_of(inputs: Inputs, count: int, micro_batch: int | None) -> Iterator[tuple[Inputs, slice]]:
-    """A collated batch of `count` examples in parts of at most `micro_batch`, as alike in size as can be."""
+    """A collated batch of `count` examples in parts of at most `micro_batch`, as alike in size as can be; windows go with their example."""
     pieces = 1 if micro_batch is None else -(-count // micro_batch)
     for places in np.array_split(np.arange(count), pieces):
         part = slice(int(places[0]), int(places[-1]) + 1)
         if isinstance(inputs, dict):
-            yield {name: tensor[part] for name, tensor in inputs.items()}, part
+            own = {name: windows_of(inputs, part) if name in (*WINDOWED, CARRIED) else part for name in inputs}
+            yield {name: tensor[own[name]] for name, tensor in inputs.items()}, part
         else:
             yield inputs[part], part
+
+
+def windows_of(inputs: Mapping[str, Tensor], part: slice) -> slice:
+    """Where the windows of the examples in `part` stand; each has one where a batch does not say."""
+    if WINDOWS not in inputs:
+        return part
+    ends = inputs[WINDOWS].cumsum(0).tolist()
+    return slice(0 if part.start == 0 else int(ends[part.start - 1]), int(ends[part.stop - 1]))
 
 
 def measure_need(network: Network, examples: Examples, rows: np.ndarray, placement: Placement, *, hold: bool) -> Need:

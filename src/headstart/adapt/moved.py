@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from headstart.adapt.carried import FEWEST_VIEWS, VIEWS, room, views_with_room
+from headstart.adapt.drawn import part_of
 from headstart.adapt.examples import Augment, Examples
 from headstart.adapt.falling import Falling
 from headstart.adapt.finetune import Recipe, best_of, predict_logits, seconds_per_step, train
+from headstart.adapt.head_kinds import Reads
 from headstart.adapt.heads import SOLVED_UP_TO, solve_head, starting_head
 from headstart.adapt.hooks import Hooks, Trick
 from headstart.adapt.memory import LEARNS_FROM, USABLE, Need, Portion, free_for, measure_need, portion, require
@@ -25,7 +27,6 @@ from headstart.adapt.strategy import LITTLE, Effort, Expected, Proposal, Schedul
 from headstart.adapt.trial import Role, Spec, Validated
 from headstart.adapt.watch import Watch
 from headstart.adapt.workbench import Folds, StepKey, Workbench
-from headstart.data.numbers import quantile_bins
 from headstart.events import Progress
 from headstart.models.backbone import Backbone
 from headstart.runtime import child_seed, generator, random_state_kept, seed_everything
@@ -48,7 +49,8 @@ BATCH_SIZES = (8, 16, 32, 64)
 class FineTune:
     """Weights move: the head is solved first, then what `mover` releases trains with it (LP-FT, Kumar et al. 2022).
 
-    From random weights (the control `scratch`) the head starts at zero and batch norm learns its statistics.
+    From random weights (the control `scratch`) the head starts at zero and batch norm learns its statistics. A head that reads single
+    tokens cannot be solved: it learns from the first step, at its own rate.
     """
 
     name: str
@@ -85,6 +87,11 @@ class FineTune:
     @property
     def _random(self) -> bool:
         return self.role == "scratch"
+
+    @property
+    def serves(self) -> tuple[Reads, ...]:
+        """Where weights move, any head can learn."""
+        return ("features", "tokens")
 
     def first(self, backbone: Backbone) -> int:
         """Where the mover begins, as it is set at first."""
@@ -165,7 +172,7 @@ class FineTune:
         alike = [curve for epochs, curve in watch.curves if epochs == recipe.epochs]
         falling = Falling(recipe.epochs, bench.judge(rows[used[0][1]]), alike)
         for number, (whole, held_out) in enumerate(used):
-            inner = whole[part_of(bench.targets[rows[whole]], spec.settings.get("examples"), seed=bench.seed)]
+            inner = whole[part_of(bench.strata(rows[whole]), spec.settings.get("examples"), seed=bench.seed)]
             network, _ = self._start(spec, bench, rows[inner], _without(folds, inner, held_out), seed=seed)
             moving, examples, augment = self._moving(network, spec, bench)
             stored_s -= examples.seconds
@@ -173,7 +180,7 @@ class FineTune:
                 moving,
                 examples,
                 rows[inner],
-                bench.targets[rows[inner]],
+                bench.aims(rows[inner]),
                 recipe,
                 objective=bench.task.objective(bench.targets[rows[inner]]),
                 placement=bench.placement_of(spec.backbone, training=True),
@@ -192,7 +199,7 @@ class FineTune:
             if trained.given_up:
                 pruned = True
                 break
-            if len(inner) <= SOLVED_UP_TO:
+            if len(inner) <= SOLVED_UP_TO and not network.reads_tokens:
                 solve_head(network, spec.backbone, bench, rows[inner])
                 solved.append(self.logits(network, spec, bench, rows[held_out]))
             ended = [by_epoch[-1] for by_epoch in logits]
@@ -226,7 +233,7 @@ class FineTune:
                 moving,
                 examples,
                 rows,
-                bench.targets[rows],
+                bench.aims(rows),
                 recipe,
                 objective=bench.task.objective(bench.targets[rows]),
                 placement=bench.placement_of(spec.backbone, training=True),
@@ -248,10 +255,10 @@ class FineTune:
         """The network before its first step, and what the mover needs to settle it again."""
         seed_everything(child_seed(seed, "start") % 2**32)
         backbone = copy.deepcopy(bench.backbone(spec.backbone, random=self._random))
-        network = Network(backbone, bench.outputs, bench.task.units(bench.targets[rows]))
+        network = bench.network_on(backbone, bench.task.units(bench.targets[rows]))
         mover = self.mover.set(spec.settings)
         released = mover.release(network.backbone, bench.sample(spec.backbone))
-        if not self._random:
+        if not self._random and not network.reads_tokens:
             network.set_head(*starting_head(bench, bench.features(spec.backbone), rows, folds))
         return network, released
 
@@ -259,7 +266,7 @@ class FineTune:
         """The rows and folds of a refit: all, or where time was short as many examples as the trial was given."""
         if "examples" not in spec.settings:
             return rows, folds
-        return rows[part_of(bench.targets[rows], spec.settings["examples"], seed=bench.seed)], []
+        return rows[part_of(bench.strata(rows), spec.settings["examples"], seed=bench.seed)], []
 
     def _views(
         self, mover: Mover, bench: Workbench, backbone: str, rows: np.ndarray, epochs: int, seconds: float | None
@@ -322,7 +329,7 @@ class FineTune:
 
     def _untrained(self, mover: Mover, bench: Workbench, backbone: str, views: int | None) -> tuple[Network, Examples]:
         """What would be trained, and what on, to take its measure."""
-        network = Network(copy.deepcopy(bench.backbone(backbone, random=self._random)), bench.outputs)
+        network = bench.network_on(copy.deepcopy(bench.backbone(backbone, random=self._random)))
         mover.release(network.backbone, bench.sample(backbone))
         settings = {"views": views, **{name: getattr(mover, name) for name in mover.space}}
         moving, examples, _ = self._moving(network, Spec(self.role, backbone, self.name, settings), bench)
@@ -349,7 +356,7 @@ class FineTune:
                 examples,
                 rows,
                 objective=bench.task.objective(bench.targets[rows]),
-                targets=bench.targets[rows],
+                targets=bench.aims(rows),
                 placement=bench.placement_of(backbone, training=True),
                 batch_size=batch_size,
                 micro_batch=way.micro_batch,
@@ -362,24 +369,6 @@ def recipe_of(spec: Spec, stop_after: int | None = None) -> Recipe:
     """The recipe that a spec's settings describe."""
     settings = {name: value for name, value in spec.settings.items() if name in Recipe.__slots__}
     return Recipe(**{**settings, "stop_after": stop_after})
-
-
-def part_of(targets: np.ndarray, count: int | None, *, seed: int) -> np.ndarray:
-    """The positions of `count` of the targets, every class (of numbers every range) in turn; a smaller part lies within a larger one.
-
-    All without a count.
-    """
-    if count is None or count >= len(targets):
-        return np.arange(len(targets))
-    order = generator(seed, "part").permutation(len(targets))
-    turn = np.zeros(len(targets))
-    classes = targets[order] if targets.ndim == 1 else targets[order].argmax(1)
-    if np.issubdtype(targets.dtype, np.floating):
-        classes = quantile_bins(classes)
-    for name in np.unique(classes):
-        own = np.flatnonzero(classes == name)
-        turn[own] = np.arange(len(own)) / len(own)
-    return np.sort(order[np.argsort(turn, kind="stable")[:count]])
 
 
 def _without(folds: Folds, inner: np.ndarray, held_out: np.ndarray) -> Folds:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -31,10 +31,10 @@ class HeadInUnits(LinearHead):
 
 
 class Network(nn.Module):
-    """Backbone and head; `forward` gives logits (B, K).
+    """Backbone and head; `forward` gives logits (B, K), or what else a head gives that reads tokens.
 
-    The head reads the backbone's own features, or with `reads` those of the stages with these numbers, side by side. With `units`
-    it is trained on standardised targets.
+    The head reads the backbone's own features, or with `reads` those of the stages with these numbers, side by side; or it says
+    itself that it reads the states of single tokens. With `units` it is trained on standardised targets.
     """
 
     head: Any
@@ -58,10 +58,28 @@ class Network(nn.Module):
         self.head = head or (LinearHead(width, classes) if units is None else HeadInUnits(width, classes, units))
 
     def forward(self, inputs: Inputs) -> Tensor:
-        """Logits (B, K)."""
+        """The head's outputs (B, …): logits (B, K) where it reads features."""
+        if self.reads_tokens:
+            outputs: Tensor = self.head(self.backbone.states(inputs))
+            return outputs
         features_BD = self.backbone(inputs) if self.reads is None else self.backbone.side_by_side(inputs, self.reads)
         logits_BK: Tensor = self.head(features_BD)
         return logits_BK
+
+    def rows(self, inputs: Inputs) -> Tensor:
+        """What is kept of each example's outputs (B, row width)."""
+        kept_BR: Tensor = self.head.kept(self(inputs))
+        return kept_BR
+
+    @property
+    def reads_tokens(self) -> bool:
+        """Whether its head reads the states of single tokens."""
+        return getattr(self.head, "reads", "features") == "tokens"
+
+    @property
+    def extractor(self) -> Backbone:
+        """What is passed through before `answer`: the backbone, or the whole network where its head reads tokens."""
+        return cast(Backbone, Rows(self)) if self.reads_tokens else self.backbone
 
     def stage_parameters(self) -> list[list[nn.Parameter]]:
         """The backbone's parameters by stage; one that several stages name belongs to the last of them, as with `freeze_below`."""
@@ -77,7 +95,9 @@ class Network(nn.Module):
         return stages
 
     def answer(self, features_ND: np.ndarray) -> np.ndarray:
-        """Logits (N × K) of features that the backbone gave before."""
+        """Rows (N × K) of what the extractor gave before."""
+        if self.reads_tokens:
+            return features_ND
         device = next(iter(self.head.state_dict().values())).device
         with torch.inference_mode():
             logits_NK: np.ndarray = self.head(torch.from_numpy(features_ND).to(device)).cpu().numpy()
@@ -125,6 +145,20 @@ def remade(backbone: Backbone, described: Mapping[str, Any]) -> Network:
     reads = None if names is None else [place[name] for name in names]
     head = pick(HEADS, kind, what="kind of head")(**given)
     return Network(backbone, given["classes"], head=head, reads=reads)
+
+
+class Rows(nn.Module):
+    """A network whose head reads tokens, as what extracts features takes it: the features of an example are its row."""
+
+    def __init__(self, network: Network) -> None:
+        """Shares its weights with `network`."""
+        super().__init__()
+        self.network = network
+        self.preprocess, self.card, self.width = network.backbone.preprocess, network.backbone.card, network.head.row_width
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Rows (B, row width)."""
+        return self.network.rows(inputs)
 
 
 class Moving(Network):

@@ -54,6 +54,15 @@ class Proved:
     predict_s: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Final:
+    """What is shipped: the winning trial, its network, its temperature."""
+
+    trial: Trial
+    network: Network
+    temperature: float
+
+
 def prove_split(
     outer: Outer,
     bench: Workbench,
@@ -136,11 +145,13 @@ def refit_winner(best: Trial, outer: Outer, bench: Workbench) -> Network:
 
 
 def floors(outer: Outer, bench: Workbench, modality: Modality) -> dict[str, np.ndarray]:
-    """Logits of the guess without any method and of the modality's classical method for the test rows."""
+    """Logits of the guess without any method and of the task's or the modality's classical method for the test rows."""
     targets, count, task = bench.targets[outer.rows], bench.outputs, bench.task
     seen = [bench.items[row] for row in outer.rows]
     unseen = [bench.items[row] for row in outer.test]
-    classical = classical_logits(modality.floor_features, seen, targets, unseen, outer.folds, count, task.solver)
+    classical = task.floor(bench.decode(item) for item in unseen)
+    if classical is None:
+        classical = classical_logits(modality.floor_features, seen, targets, unseen, outer.folds, count, task.solver)
     return {"floor-majority": task.guess(targets, count, len(outer.test)), "floor-classical": classical}
 
 

@@ -14,6 +14,7 @@ from headstart.adapt.arms import Arm, Line, lines_of
 from headstart.adapt.conduct import Outcome, conduct, seed_of
 from headstart.adapt.deaths import LEFT_OUT
 from headstart.adapt.falling import curves_like
+from headstart.adapt.head_kinds import Reads
 from headstart.adapt.ledger import Ledger
 from headstart.adapt.shards import ahead
 from headstart.adapt.space import BATCH_SIZE, Settings
@@ -43,6 +44,8 @@ class Plan:
     trials: int | None
     """How many trials; None where the clock decides."""
     pinned: Mapping[str, Settings] = field(default_factory=dict)
+    reads: Reads = "features"
+    """What of a backbone the task's head reads: controls that do not serve it are left out."""
     grace_s: float = 10.0
     """What a role that has nothing yet may take, however little of the budget is left: a verdict needs both sides."""
 
@@ -104,7 +107,7 @@ class _Search:
 
     def _run(self) -> list[Trial]:
         plan = self.plan
-        self.lines = lines_of(plan.backbones, plan.strategies, plan.pinned, control=plan.control, examples=len(self.rows))
+        self.lines = lines_of(plan.backbones, plan.strategies, plan.pinned, control=plan.control, examples=len(self.rows), reads=plan.reads)
         self.seconds_in_all = (1 - RESERVE) * self.clock.seconds_left()
         for spec in self.ledger.planned(self.fold):
             known = self.ledger.finished(spec, self.fold)

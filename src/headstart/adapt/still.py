@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headstart.adapt.head_kinds import Reads
 from headstart.adapt.space import Settings, Space
 from headstart.models.backbone import Backbone
 
@@ -10,6 +11,11 @@ class Still:
     """A base for strategies that solve a head on features and train nothing: one trial says all."""
 
     __slots__ = ()
+
+    @property
+    def serves(self) -> tuple[Reads, ...]:
+        """Heads that can be solved read features."""
+        return ("features",)
 
     @property
     def space(self) -> Space:

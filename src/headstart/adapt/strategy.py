@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from headstart.adapt.head_kinds import Reads
 from headstart.adapt.network import Network
 from headstart.adapt.space import Settings, Space
 from headstart.adapt.trial import Role, Spec, Validated
@@ -80,6 +81,11 @@ class Strategy(Protocol):
     @property
     def summary(self) -> str:
         """What it does, in half a sentence."""
+        ...
+
+    @property
+    def serves(self) -> Sequence[Reads]:
+        """The heads that it can adapt a backbone for, by what they read."""
         ...
 
     @property

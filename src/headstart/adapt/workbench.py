@@ -13,8 +13,10 @@ import numpy as np
 from headstart.adapt.carried import CarriedExamples
 from headstart.adapt.exactness import FeatureGap, GradientGap, feature_gap, gradient_gap
 from headstart.adapt.examples import UNSEEN, Augment, PreparedExamples, prepare_examples
+from headstart.adapt.head_kinds import HEADS, Reads
 from headstart.adapt.judge import Judge
 from headstart.adapt.memory import Need
+from headstart.adapt.network import Network
 from headstart.adapt.shards import ByExecutor
 from headstart.errors import ModelError
 from headstart.events import Listener, Said, silent
@@ -28,8 +30,10 @@ from headstart.files import sha256_text
 from headstart.models.backbone import Backbone, Inputs
 from headstart.models.resume import Resumed
 from headstart.protocols import Executor
+from headstart.registry import pick
 from headstart.runtime import Placement, child_seed, random_state_kept, seed_everything
 from headstart.tasks import Task
+from headstart.tasks.base import Units
 
 ONE_PASS = 2048
 """Up to so many examples the features of every stage are kept, so that ranking and adapting share one pass."""
@@ -50,7 +54,7 @@ class Workbench:
     """The examples of a run (N of them, test inputs included) and what is computed from them once.
 
     `contents` holds a hash of each item. `targets` are encoded by `task`; rows of locked test examples hold no label (-1, zeros for several labels,
-    NaN for a quantity) and are never in the rows of a trial. `groups` are what must stay on one side of every split.
+    NaN for a quantity, None where targets are objects) and are never in the rows of a trial. `groups` are what must stay on one side of every split.
     `choose_way` says how features are extracted.
     """
 
@@ -225,6 +229,8 @@ class Workbench:
                 path=self.cache / "prepared" / f"{key}.raw",
                 threads=self.placement.threads,
             )
+            for line in self._prepared[key].told():
+                self.listener(Said(line))
         return self._prepared[key]
 
     def resumed(self, name: str, first: int) -> Resumed | None:
@@ -274,6 +280,25 @@ class Workbench:
         """Who judges logits of `rows`."""
         return Judge(self.task, self.metric, self.targets[rows])
 
+    def aims(self, rows: np.ndarray) -> np.ndarray:
+        """What a loss is told of `rows`."""
+        return self.task.aims(self.targets[rows])
+
+    def strata(self, rows: np.ndarray) -> np.ndarray:
+        """What parts of `rows` balance."""
+        return self.task.strata(self.targets[rows])
+
+    @property
+    def reads(self) -> Reads:
+        """What of a backbone the task's head reads."""
+        reads: Reads = pick(HEADS, self.task.head, what="kind of head").reads
+        return reads
+
+    def network_on(self, backbone: Backbone, units: Units | None = None) -> Network:
+        """A network on `backbone` that ends in the head that a training of the task begins with."""
+        head = HEADS[self.task.head].start(backbone, self.outputs) if units is None else None
+        return Network(backbone, self.outputs, units, head=head)
+
     @property
     def outputs(self) -> int:
         """How many outputs a network has."""
@@ -281,4 +306,4 @@ class Workbench:
 
     def right(self, rows: np.ndarray, logits_NK: np.ndarray) -> np.ndarray:
         """What the answer to each of `rows` is worth (n,): whether it is right, or minus by how much it is off."""
-        return self.task.worth(self.task.probabilities(logits_NK), self.targets[rows])
+        return self.task.worth(self.task.said(logits_NK, self.targets[rows]), self.targets[rows])

@@ -83,9 +83,13 @@ class Ranking:
     dropped: tuple[Dropped, ...] = ()
     notes: tuple[str, ...] = field(default=())
     left_out: str = LEFT_OUT
+    unscored: str = ""
+    """Why candidates were not looked at, where they were not."""
 
     def why(self) -> str:
         """One sentence on why the first is first."""
+        if self.unscored:
+            return self.unscored
         best = self.candidates[0]
         does = self.left_out.format(share=best.score.value, count=len(best.rows))
         told = f"a ridge probe on its features {does}, each left out once"

@@ -24,7 +24,7 @@ import numpy as np
 from headstart.data.audit_looks import Looks, look_at_all
 from headstart.data.audit_result import Audit, summary
 from headstart.data.clusters import Clusters
-from headstart.data.dataset import Dataset
+from headstart.data.dataset import SHARING, Dataset
 from headstart.data.modality import MODALITIES, Modality
 from headstart.data.numbers import spread_of
 from headstart.errors import DataError
@@ -168,6 +168,8 @@ def _near(dataset: Dataset, looks: Looks, modality: Modality, exact: Clusters) -
     names = exact.names()
     for row, name in enumerate(names):
         clusters.join(int(name), row)
+    if dataset.kind in SHARING:
+        return clusters
     rows = np.flatnonzero(looks.sketched & (names == np.arange(len(names))))
     pairs: Iterator[tuple[int, int]] = modality.near(looks.sketches[rows], lambda place: dataset.items[rows[place]])
     for one, other in pairs:
@@ -182,7 +184,7 @@ def _result(
     keep = [row for row in range(len(dataset)) if row not in dropped]
     known = [row for row in keep if dataset.labels is not None and dataset.parts[row] != "test"]
     numbers = dataset.kind == "quantity"
-    counts = Counter(name for row in known for name in (dataset.labels or ())[row] if not numbers)
+    counts = Counter(name for row in known for name in (dataset.labels or ())[row] if dataset.has_classes)
     exact_names = {frozenset(group) for group in found.exact_groups}
 
     def labelled(groups: Sequence[Sequence[int]]) -> tuple[tuple[tuple[str, tuple[str, ...]], ...], ...]:
@@ -209,6 +211,7 @@ def _result(
         leaks=tuple((ids[row], ids[other], kind) for row, other, kind in found.leaks),
         counts={name: counts[name] for name in dataset.classes if name in counts},
         quantity=summary(dataset.values[known]) if numbers and known else None,
+        answered=sum(bool((dataset.labels or ())[row]) for row in known) if dataset.kind == "span" else None,
         parts=dict(Counter(dataset.parts[row] for row in keep)),
         shapes=modality.describe(
             looks.shapes_N2[[row for row in range(len(dataset)) if row not in looks.broken]], looks.kinds
@@ -254,10 +257,18 @@ def _require_two_numbers(found: Audit) -> None:
     )
 
 
+def _require_an_answer(found: Audit) -> None:
+    """Raise DataError unless there is a question with an answer to learn from."""
+    if not found.answered:
+        why = "".join(f"; set aside {count}, {reason}" for reason, count in found.reasons.items())
+        raise DataError(f"{found.name}: no training question with an answer in its context is left{why}. Add some.")
+
+
 REQUIRE: Mapping[str, Callable[[Audit], None]] = {
     "single": _require_two_classes,
     "multi": _require_two_classes,
     "ordinal": _require_two_classes,
     "quantity": _require_two_numbers,
+    "span": _require_an_answer,
 }
 """What must be left to train on, by kind of labels."""

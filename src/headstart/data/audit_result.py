@@ -24,6 +24,7 @@ class Audit:
     - `leaks`: (training id, test or validation id, "exact" | "near").
     - `counts`: training examples kept per class; `parts`: examples kept per part.
     - `quantity`: what the training numbers are like (`min`, `median`, `max`, `mean`, `sd`); None where labels are classes.
+    - `answered`: training questions whose answer stands in their text; None where labels are no such answers.
     - `contents`: the SHA-256 digest of every example's content (N), empty where it could not be read.
     """
 
@@ -45,6 +46,7 @@ class Audit:
     guesses: tuple[str, ...]
     contents: tuple[bytes, ...]
     quantity: Mapping[str, float] | None = None
+    answered: int | None = None
 
     @property
     def single_classes(self) -> tuple[str, ...]:
@@ -65,6 +67,7 @@ class Audit:
             "parts": dict(self.parts),
             "classes": dict(self.counts),
             "quantity": None if self.quantity is None else dict(self.quantity),
+            **({} if self.answered is None else {"answered": self.answered}),
             "classes_with_one_example": list(self.single_classes),
             "shapes": dict(self.shapes),
             "reasons": dict(self.reasons),

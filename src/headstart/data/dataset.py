@@ -11,8 +11,12 @@ import numpy as np
 from headstart.data.numbers import place_of
 
 Part = Literal["train", "val", "test", ""]
-Kind = Literal["single", "multi", "ordinal", "quantity"]
-"""One class per example, any number, one of an order of classes, or a number."""
+Kind = Literal["single", "multi", "ordinal", "quantity", "span"]
+"""One class per example, any number, one of an order of classes, a number, or a stretch of the example's own text."""
+CLASSLESS: tuple[Kind, ...] = ("quantity", "span")
+"""Kinds of labels that name no classes."""
+SHARING: tuple[Kind, ...] = ("span",)
+"""Kinds whose examples share texts by nature, several questions about one passage: that two of them look alike says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class Dataset:
     `items[i]` is what the modality's reader can decode (a path, a member of a zip file, a PIL image, an array, a
     text, a pair of texts); `ids[i]` names it to people (a relative path, `train.csv row 17`); `labels[i]` holds its
     class names, exactly one where `kind` is "single" or "ordinal", any number where it is "multi", for a "quantity" the
-    number as it is written, and `labels` is None where there are none; `parts[i]` is the part its source put it in, "" where the source did not say; `groups[i]` is
+    number as it is written, for a "span" the right answers (`data.spans`), none where the text has no answer, and `labels` is None where there are none; `parts[i]` is the part its source put it in, "" where the source did not say; `groups[i]` is
     what must stay on one side of every split. `guesses` tells in words what was guessed about the source, and
     `aside` names what its reader could not take up, each with the reason.
     """
@@ -43,12 +47,24 @@ class Dataset:
         return len(self.items)
 
     @property
+    def has_classes(self) -> bool:
+        """Whether labels name classes."""
+        return self.kind not in CLASSLESS
+
+    @property
     def classes(self) -> tuple[str, ...]:
-        """The class names that occur, sorted, those of an order by its numbers; a quantity has none."""
-        if self.kind == "quantity":
+        """The class names that occur, sorted, those of an order by its numbers; none where labels name no classes."""
+        if not self.has_classes:
             return ()
         names = {name for names in self.labels or () for name in names}
         return tuple(sorted(names, key=place_of if self.kind == "ordinal" else None))
+
+    @property
+    def strata(self) -> Sequence[Any] | np.ndarray:
+        """What splits balance: class names, the numbers of a quantity, or whether there is an answer in the text."""
+        if self.kind == "quantity":
+            return self.values
+        return list(self.labels or ()) if self.has_classes else [bool(names) for names in self.labels or ()]
 
     @property
     def values(self) -> np.ndarray:

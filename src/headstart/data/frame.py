@@ -9,8 +9,9 @@ from typing import Any
 
 from headstart.data.dataset import Dataset, Part
 from headstart.data.guess import Roles, is_missing, roles
-from headstart.data.labels import read_labels
+from headstart.data.labels import Labels, read_labels
 from headstart.data.options import PARTS, Columns, Limits
+from headstart.data.spans import IMPOSSIBLE, START, read_answers
 from headstart.errors import DataError
 
 Aside = tuple[str, str]
@@ -65,16 +66,12 @@ def frames_dataset(
     if not kept:
         row, why = aside[0]
         raise DataError(f"{row}: {why}, and so it is with every row. Correct the table or name other columns.")
-    labels = read_labels(
-        [[_cell(frame, column, row) for column in meaning.label] for frame, row in kept],
-        names=meaning.label,
-        class_names=first.class_names.get(meaning.label[0], ()) if meaning.label else (),
-        task=columns.task,
-    )
+    labels = (_answers if meaning.spans and meaning.label else _labels)(kept, meaning, columns)
     wanted = [i for i in range(len(kept)) if labels.values[i] is not None or not labelled or not meaning.label]
     lost = [(kept[i][0].ids[kept[i][1]], labels.reason(i)) for i in sorted(set(range(len(kept))) - set(wanted))]
     if not wanted:
-        raise DataError(f"{name}: column '{meaning.label[0]}' has no label in any row. Name another one with --label.")
+        why = f" ({lost[0][0]}: {lost[0][1]})" if meaning.spans and lost else ""
+        raise DataError(f"{name}: column '{meaning.label[0]}' has no label in any row{why}. Name another one with --label.")
     chosen = [kept[i] for i in wanted]
     return Dataset(
         name=name,
@@ -88,6 +85,23 @@ def frames_dataset(
         guesses=(*(word for frame in frames for word in frame.said), *meaning.said, *labels.said),
         aside=(*aside, *lost),
     )
+
+
+def _labels(kept: Sequence[tuple[Frame, int]], meaning: Roles, columns: Columns) -> Labels:
+    first = kept[0][0]
+    return read_labels(
+        [[_cell(frame, column, row) for column in meaning.label] for frame, row in kept],
+        names=meaning.label,
+        class_names=first.class_names.get(meaning.label[0], ()) if meaning.label else (),
+        task=None if meaning.spans else columns.task,
+    )
+
+
+def _answers(kept: Sequence[tuple[Frame, int]], meaning: Roles, columns: Columns) -> Labels:
+    def cells(*names: str) -> list[Any]:
+        return [next((frame.columns[one][row] for one in names if one in frame.columns), None) for frame, row in kept]
+
+    return read_answers(list(map(_text, cells(meaning.text[1]))), cells(*meaning.label), cells(*START), cells(IMPOSSIBLE))
 
 
 def _require(frame: Frame, meaning: Roles) -> None:

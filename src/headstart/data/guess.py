@@ -23,6 +23,9 @@ ROW_NAMES = "id index row number no nr idx key unnamed".split()
 """Columns that count rows."""
 TEXT_NAMES = "text sentence content review question query tweet document comment message body utterance title".split()
 SPLIT_NAMES = "split part subset fold partition set".split()
+QA = "qa"
+"""What a user calls labels that are answers in a context."""
+ANSWER_NAMES = ("answers", "answer", "answer_text")
 PAIR_NAMES = [
     ("sentence1", "sentence2"),
     ("premise", "hypothesis"),
@@ -43,6 +46,8 @@ class Roles:
     split: str | None
     group: str | None
     said: tuple[str, ...]
+    spans: bool = False
+    """Whether labels are answers that stand in the second text."""
 
     @property
     def modality(self) -> str:
@@ -52,6 +57,8 @@ class Roles:
 
 def roles(name: str, table: Mapping[str, Sequence[Any]], columns: Columns, *, labelled: bool) -> Roles:
     """What the columns of `table` mean; raises DataError, listing the columns, for what is not there or not clear."""
+    if _are_questions(table, columns, labelled):
+        return _question_roles(name, table, columns, labelled)
     label = _named_label(name, table, columns.label) if labelled or columns.label in table else ()
     named = (*columns.text, *filter(None, (columns.image, columns.split, columns.group)))
     for column in named:
@@ -84,6 +91,33 @@ def roles(name: str, table: Mapping[str, Sequence[Any]], columns: Columns, *, la
     if split and not columns.split:
         said.append(f"column {split} taken as train/val/test split")
     return Roles(text, image, label, split, columns.group, tuple(said))
+
+
+def _are_questions(table: Mapping[str, Sequence[Any]], columns: Columns, labelled: bool) -> bool:
+    """Whether a table holds questions with answers that stand in their context: as the user says, or by the names of its columns."""
+    if columns.task is not None or columns.text or columns.image or columns.label:
+        return columns.task == QA
+    lower = {column.lower() for column in table}
+    return {"question", "context"} <= lower and (not labelled or bool(lower.intersection(ANSWER_NAMES)))
+
+
+def _question_roles(name: str, table: Mapping[str, Sequence[Any]], columns: Columns, labelled: bool) -> Roles:
+    lower = {column.lower(): column for column in table}
+    text: tuple[str, ...] = columns.text or tuple(lower[one] for one in ("question", "context") if one in lower)
+    label = columns.label or next((lower[one] for one in ANSWER_NAMES if one in lower), None)
+    missing = next((one for one in (*text, columns.label, columns.split, columns.group) if one and one not in table), None)
+    if missing or len(text) != 2 or (labelled and label is None):
+        lacks = f"no column '{missing}'" if missing else "question, context and answers are needed"
+        raise DataError(
+            f"{name}: {lacks}, and its columns are: {', '.join(table)}. Name them with --text QUESTION --text CONTEXT --label ANSWERS."
+        )
+    split = columns.split or _guess_split(table, {*text, *filter(None, (label,))})
+    # Without titles a context is an article of its own: its questions stay on one side.
+    group = columns.group or lower.get("title", text[1])
+    said: tuple[str, ...] = (f"answers in column {label} to column {text[0]} are taken to stand in column {text[1]}",) if label and labelled else ()
+    kept = f"{'articles' if group == lower.get('title') else 'contexts'} are kept on one side of every split (column {group})"
+    said += (kept,) if labelled and not columns.group else ()
+    return Roles(text, None, (label,) if label and labelled else (), split, group, said, spans=True)
 
 
 def is_missing(value: Any) -> bool:

@@ -145,10 +145,15 @@ def _read_tree(tree: Tree, columns: Columns, limits: Limits, *, labelled: bool) 
 
 def _tables(tree: Tree) -> list[str]:
     """The tables to read a tree by: those named after parts, or `metadata`, or the only one beside no class folders."""
-    tables = [name for name in tree.having(TABLE_SUFFIXES) if suffix(name) != ".json"]
+    media = [name for name in tree.having(IMAGE_SUFFIXES | TEXT_SUFFIXES) if "/" in name]
+    # A JSON file beside pictures or texts tells of them; train-v2.0.json and dev-v2.0.json by themselves are the data.
+    tables = [
+        name
+        for name in tree.having(TABLE_SUFFIXES)
+        if suffix(name) != ".json" or (not media and part_by_name(name.rsplit("/", 1)[-1]))
+    ]
     parts = [name for name in tables if part_by_name(name.rsplit("/", 1)[-1])]
     metadata = [name for name in tables if name.rsplit("/", 1)[-1].lower().startswith("metadata.")]
-    media = [name for name in tree.having(IMAGE_SUFFIXES | TEXT_SUFFIXES) if "/" in name]
     if metadata:
         return metadata
     if not media:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -15,6 +15,7 @@ from typing import Any
 from headstart.data.frame import Aside, Frame, path_beside
 from headstart.data.items import item_name, raw_bytes
 from headstart.data.options import PARTS, Limits
+from headstart.data.read_squad import is_squad, squad_frame
 from headstart.data.tree import Tree, suffix
 from headstart.errors import DataError
 
@@ -148,9 +149,11 @@ def _any_length() -> Iterator[None]:
 
 
 def _json(text: str, title: str, *, whole: bool) -> Frame:
-    """JSON lines, or one JSON list of objects; lines that are broken are set aside."""
+    """JSON lines, one JSON list of objects, or the layout of SQuAD; lines that are broken are set aside."""
     rows: list[tuple[int, Any]] = []
     aside: list[Aside] = []
+    if whole and (squad := _squad(text)) is not None:
+        return squad_frame(squad, title)
     if whole and text.lstrip().startswith("["):
         try:
             rows = list(enumerate(json.loads(text), start=1))
@@ -168,6 +171,17 @@ def _json(text: str, title: str, *, whole: bool) -> Frame:
     names = list(dict.fromkeys(name for _, row in objects for name in row))
     columns = {name: [row.get(name) for _, row in objects] for name in names}
     return Frame(title, columns, [f"{title} row {number}" for number, _ in objects], aside=tuple(aside))
+
+
+def _squad(text: str) -> Mapping[str, Any] | None:
+    """What a JSON file holds in the layout of SQuAD; None for any other."""
+    if not text.lstrip().startswith("{") or '"paragraphs"' not in text:
+        return None
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        return None  # lines of JSON: each is read, and told of, by itself
+    return value if is_squad(value) else None
 
 
 def _parquet(item: Any, title: str) -> Frame:

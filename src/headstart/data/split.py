@@ -100,8 +100,8 @@ def split(dataset: Dataset, audit: Audit, *, seed: int, folds: int = 5, little: 
 
 def _dealt(dataset: Dataset, pool: Sequence[int], groups: Sequence[int], folds: int, seed: int) -> list[Fold]:
     """Folds of `pool` in indices of the data set; raises DataError when fewer than two classes can be measured."""
-    if dataset.kind == "quantity":
-        dealt = inner_folds(dataset.values[list(pool)], groups, k=folds, seed=seed)
+    if not dataset.has_classes:
+        dealt = inner_folds(dataset.take(pool).strata, groups, k=folds, seed=seed)
         if not dealt:
             raise DataError(
                 f"{dataset.name}: fewer than two independent examples, so nothing can be measured. Add examples."
@@ -124,8 +124,8 @@ def _those(pool: Sequence[int], places: np.ndarray) -> list[int]:
 
 
 def _absent(dataset: Dataset, pool: Sequence[int], measured: Sequence[int]) -> tuple[str, ...]:
-    """The classes of `pool` that none of `measured` has, sorted; a quantity has none."""
-    if dataset.kind == "quantity":
+    """The classes of `pool` that none of `measured` has, sorted; none where labels name no classes."""
+    if not dataset.has_classes:
         return ()
     labels = dataset.labels or ()
     everywhere = {name for row in pool for name in labels[row]}

@@ -158,7 +158,8 @@ def feature_chunks(
 def for_inference(backbone: Network, placement: Placement) -> Network:
     """A frozen copy of `backbone` on the device, its parameters in the reduced precision where that pays.
 
-    Buffers and batch normalisation stay in float32: running variances and rotary frequencies lose too much.
+    Buffers and batch normalisation stay in float32: running variances and rotary frequencies lose too much. So do modules that say
+    so themselves (`in_float32`).
     """
     network = copy.deepcopy(backbone).eval().requires_grad_(requires_grad=False)
     network = network.to(placement.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -166,7 +167,7 @@ def for_inference(backbone: Network, placement: Placement) -> Network:
         return network
     low = getattr(torch, placement.low)
     for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) or getattr(module, "in_float32", False):
             continue
         for parameter in module.parameters(recurse=False):
             parameter.data = parameter.data.to(low)

@@ -13,12 +13,30 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from headstart.errors import ModelError
 from headstart.files import write_json
 from headstart.models.card import SourceCard
 from headstart.models.source_head import SourceHead
 
 Inputs = Tensor | dict[str, Tensor]
 """A collated batch: uint8 images (B, 3, H, W), or a dict of token tensors (B, T)."""
+
+WINDOWS = "windows"
+"""The key in a batch of texts under which stands how many windows each example has (B). Tensors of windows (V, T) then have all those of
+the first example first, V being the sum; the others have a row for each example."""
+WINDOWED = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
+"""The tensors of windows, and all that a network is given of a batch; the rest is for a head that reads tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """What a head sees that reads single tokens: their states (V, T, D) in each window, where there is a token (V, T), and the whole
+    batch, with the ids and whatever a preprocessing puts beside them.
+    """
+
+    hidden_VTD: Tensor
+    mask_VT: Tensor
+    inputs: Mapping[str, Tensor]
 
 
 class Preprocess(Protocol):
@@ -77,6 +95,10 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def forward(self, inputs: Inputs) -> Tensor:
         """The network's own pooled features (B, D), as its family's own pipeline computes them before the head."""
+
+    def states(self, inputs: Inputs) -> States:
+        """The last layer's states of single tokens; raises ModelError for a network that has none."""
+        raise ModelError(f"{self.card.name}: gives no states per token. Use a text model.")
 
     @abstractmethod
     def stage_features(self, inputs: Inputs, only: Sequence[int] | None = None) -> list[Tensor]:

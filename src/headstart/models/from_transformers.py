@@ -29,6 +29,8 @@ from headstart.models.text_backbone import Pooling, TextBackbone
 from headstart.models.text_preprocess import TextPreprocess, read_tokenizer
 from headstart.models.transformers_image import HubImageBackbone, processor_file, read_processor
 from headstart.models.weights import find_weights, read_config, read_some, refuse_code, weights_sha256
+from headstart.models.windows import WindowPreprocess
+from headstart.registry import pick
 
 READ_ERRORS = (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError, ImportError)
 
@@ -112,9 +114,12 @@ def rebuild(description: Mapping[str, Any], folder: Path) -> Backbone:
     if description["modality"] == "image":
         return HubImageBackbone(net, preprocess=ImagePreprocess.from_dict(description["preprocess"]), card=card)
     pooling = Pooling(tuple(description["pooling"]["modes"]), description["pooling"]["normalise"])
-    return TextBackbone(
-        net, preprocess=TextPreprocess.load(folder, description["preprocess"]), card=card, pooling=pooling
-    )
+    reading = pick(PREPROCESSES, description["preprocess"].get("reads", TextPreprocess.kind), what="way to read texts")
+    return TextBackbone(net, preprocess=reading.load(folder, description["preprocess"]), card=card, pooling=pooling)
+
+
+PREPROCESSES: Mapping[str, Any] = {reading.kind: reading for reading in (TextPreprocess, WindowPreprocess)}
+"""Ways to read texts, by the name in their description."""
 
 
 def read_model_config(folder: Path) -> PretrainedConfig:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from headstart.errors import ModelError
-from headstart.models.backbone import Backbone, Inputs
+from headstart.models.backbone import Backbone, Inputs, States
 from headstart.models.cut import is_inside
 
 CARRIED = "carried"
@@ -20,6 +20,7 @@ CLOSE = 1e-3
 """How far, relative to the largest feature, a resumed pass in float32 may be from a whole one."""
 
 
+Ended = TypeVar("Ended")
 Answer = Callable[[Tensor], Any]
 """From the first tensor that a module is given to empty tensors of the shapes that it would answer with."""
 
@@ -87,6 +88,15 @@ class Resumed(nn.Module):
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Features (B, D) from the activations at the cut."""
+        features_BD: Tensor = self._onwards(inputs, self.backbone)
+        return features_BD
+
+    def states(self, inputs: Inputs) -> States:
+        """The states of single tokens from the activations at the cut."""
+        return self._onwards(inputs, self.backbone.states)
+
+    def _onwards(self, inputs: Inputs, ending: Callable[[Inputs], Ended]) -> Ended:
+        """What `ending`, a pass of the backbone, gives where it goes on from the cut."""
         if not isinstance(inputs, dict):
             raise TypeError("a resumed pass takes a dict that holds the activations at the cut")
         carried = inputs[CARRIED].to(self._dtype)
@@ -101,10 +111,9 @@ class Resumed(nn.Module):
         handle = self._entry.register_forward_pre_hook(enter, with_kwargs=True)
         try:
             with self._skipped():
-                features_BD: Tensor = self.backbone(rest)
+                return ending(rest)
         finally:
             handle.remove()
-        return features_BD
 
     def _record(
         self, moving: list[nn.Module], frozen: list[nn.Module], sample: Inputs

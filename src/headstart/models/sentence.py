@@ -58,18 +58,19 @@ def max_length(folder: Path, tokenizer: Any, net: nn.Module) -> tuple[int, bool]
     """
     recorded = folder / "sentence_bert_config.json"
     values = read_config(recorded) if recorded.is_file() else {}
-    limits = [values.get("max_seq_length"), tokenizer.model_max_length, _positions(net)]
+    limits = [values.get("max_seq_length"), tokenizer.model_max_length, positions(net)]
     return min([LONGEST, *(int(limit) for limit in limits if limit)]), bool(values.get("do_lower_case", False))
 
 
-def _positions(net: Any) -> int | None:
-    positions = getattr(net.config, "max_position_embeddings", None)
-    if not positions or positions < 0:
+def positions(net: Any) -> int | None:
+    """How many tokens the network has positions for; None where it has no limit."""
+    most = getattr(net.config, "max_position_embeddings", None)
+    if not most or most < 0:
         return None
     table = getattr(getattr(net, "embeddings", None), "position_embeddings", None)
     # RoBERTa and its kin count positions from after the padding id.
     reserved = getattr(table, "padding_idx", None)
-    return int(positions) - (0 if reserved is None else reserved + 1)
+    return int(most) - (0 if reserved is None else reserved + 1)
 
 
 def _modes(path: Path) -> tuple[str, ...]:

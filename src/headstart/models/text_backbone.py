@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from headstart.errors import ModelError
-from headstart.models.backbone import Backbone, Inputs, Stage
+from headstart.models.backbone import WINDOWED, Backbone, Inputs, Stage, States
 from headstart.models.card import SourceCard
 from headstart.models.cut import cut, first_tensor, watch
 from headstart.models.narrow import narrowed
@@ -116,12 +116,17 @@ class TextBackbone(Backbone):
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Features (B, D) of a batch of token tensors (R, T)."""
+        seen = self.states(inputs)
+        return self.pooling(seen.hidden_VTD, seen.mask_VT, seen.inputs.get(WINDOW_OF))
+
+    def states(self, inputs: Inputs) -> States:
+        """The last layer's states of single tokens."""
         if not isinstance(inputs, dict):
             raise TypeError("a text backbone takes a dict of token tensors, not pictures")
-        hidden_RTD = first_tensor(self.net(**{name: tensor for name, tensor in inputs.items() if name != WINDOW_OF}))
-        if hidden_RTD is None or hidden_RTD.ndim != 3:
+        hidden_VTD = first_tensor(self.net(**{name: inputs[name] for name in WINDOWED if name in inputs}))
+        if hidden_VTD is None or hidden_VTD.ndim != 3:
             raise ModelError(f"{self.card.name}: gives no states per token. Use another model.")
-        return self.pooling(hidden_RTD, inputs["attention_mask"], inputs.get(WINDOW_OF))
+        return States(hidden_VTD, inputs["attention_mask"], inputs)
 
     def stage_features(self, inputs: Inputs, only: Sequence[int] | None = None) -> list[Tensor]:
         """Pooled features after every stage, from one forward pass; before the last, by the plain mean."""
@@ -186,6 +191,6 @@ class TextBackbone(Backbone):
         )
 
     def _cut(self) -> tuple[Stage, ...]:
-        inputs = self.preprocess.collate([self.preprocess.prepare("one short text")])
+        inputs = self.preprocess.collate([self.preprocess.prepare(self.preprocess.example)])
         mask_BT = inputs["attention_mask"].float()
         return cut(self.net, lambda: self(inputs), lambda hidden_BTD: _mean(hidden_BTD, mask_BT))

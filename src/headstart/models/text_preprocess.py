@@ -63,6 +63,10 @@ class TextPreprocess:
     prepared example's `truncated` to count what was not read whole.
     """
 
+    kind = "text"
+    example: Any = "one short text"
+    """Something to pass through a network to see how it is made."""
+
     def __init__(self, tokenizer: Any, *, max_length: int, lower: bool = False, windows: int = MOST_WINDOWS) -> None:
         """Wrap a transformers tokenizer; raises ModelError for one without a fast implementation."""
         if not getattr(tokenizer, "is_fast", False):

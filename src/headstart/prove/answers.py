@@ -10,8 +10,8 @@ import numpy as np
 from headstart.errors import DataError
 from headstart.prove.estimate import Array
 
-Kind = Literal["single", "multi", "ordinal", "quantity"]
-"""What is judged: one class per example, any number, one of an order, or a number (`prove.quantities`)."""
+Kind = Literal["single", "multi", "ordinal", "quantity", "span"]
+"""What is judged: one class per example, any number, one of an order, a number (`prove.quantities`), or a stretch of text (`prove.spans`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,13 @@ from headstart.errors import DataError, OptionError
 from headstart.prove.answers import Answers, Kind
 from headstart.prove.estimate import LEVEL, RESAMPLES, Array, Estimate, bootstrap, flawless_low, proportion, undefined
 from headstart.prove.quantities import Quantities, mean_ranks, weighted_correlation
+from headstart.prove.spans import Spans
 
 SMALLEST = 1e-15  # a probability of exactly zero for what happened costs −ln of this, about 34.5 nats
 WORK = 200_000_000  # ranks counted in one bootstrap; beyond, fewer resamples are drawn (never fewer than FEWEST)
 FEWEST = 400
 
-Judged = Answers | Quantities
+Judged = Answers | Quantities | Spans
 Values = Callable[[Any, Array], Array]
 """From answers of a kind that the metric judges, and how often each example counts (b × N), to b values."""
 
@@ -205,6 +206,32 @@ def quadratic_kappa(answers: Answers, counts_bN: Array) -> Array:
     return np.where(blind_b > 1e-12, 1 - seen_b / np.where(blind_b > 1e-12, blind_b, 1), np.nan)
 
 
+def span_f1(answers: Spans, counts_bN: Array) -> Array:
+    """Mean of the words' F1 against the nearest right answer."""
+    return _mean(answers.f1_N, counts_bN)
+
+
+def span_exact(answers: Spans, counts_bN: Array) -> Array:
+    """Share of answers that are exactly a right one."""
+    return _mean(answers.exact_N, counts_bN)
+
+
+def answer_f1(answers: Spans, counts_bN: Array) -> Array:
+    """Mean F1 of the questions that have an answer."""
+    return _ratio(counts_bN @ (answers.f1_N * answers.has_answer_N), counts_bN @ answers.has_answer_N.astype(np.float64))
+
+
+def no_answer_right(answers: Spans, counts_bN: Array) -> Array:
+    """Share of the questions without an answer to which none was given."""
+    none_N = ~answers.has_answer_N
+    return _ratio(counts_bN @ (none_N & ~answers.answered_N).astype(np.float64), counts_bN @ none_N.astype(np.float64))
+
+
+def answer_log_loss(answers: Spans, counts_bN: Array) -> Array:
+    """Minus the mean log of the probability given to right answers, in nats."""
+    return _mean(answers.nats_N, counts_bN)
+
+
 _BOTH: tuple[Kind, ...] = ("single", "multi")
 _ALL: tuple[Kind, ...] = (*_BOTH, "ordinal")
 _ONE: tuple[Kind, ...] = ("single", "ordinal")
@@ -216,6 +243,11 @@ _ROWS = (
     Metric("rank_mae", "Mean distance in classes", rank_mae, ("ordinal",), higher_is_better=False, bounded=False),
     Metric("rank_spearman", "Spearman correlation", rank_spearman, ("ordinal",), bounded=False),
     Metric("quadratic_kappa", "Quadratic kappa", quadratic_kappa, ("ordinal",), bounded=False),
+    Metric("f1", "Word F1", span_f1, ("span",)),
+    Metric("exact_match", "Exact match", span_exact, ("span",)),
+    Metric("answer_f1", "F1 where there is an answer", answer_f1, ("span",)),
+    Metric("no_answer_right", "Right that there is none", no_answer_right, ("span",)),
+    Metric("answer_log_loss", "Log loss of answers", answer_log_loss, ("span",), higher_is_better=False, bounded=False),
     Metric("accuracy", "Accuracy", accuracy, _ONE, proportion=True),
     Metric("subset_accuracy", "Subset accuracy", accuracy, ("multi",), proportion=True),
     Metric("balanced_accuracy", "Balanced accuracy", balanced_accuracy, _ONE, by_class=True),
@@ -292,12 +324,14 @@ def estimate(
         level=level,
         resamples=resamples,
     )
-    if not metric.bounded or isinstance(answers, Quantities):
+    if not metric.bounded or not isinstance(answers, Answers):
         return found
     return _open_end(metric, found, answers, groups, level)
 
 
 def _lack(answers: Judged) -> str:
+    if isinstance(answers, Spans):
+        return "no question of this kind"
     if isinstance(answers, Quantities):
         return "it needs numbers that differ, in truth and prediction"
     return "it needs examples of two classes at least"

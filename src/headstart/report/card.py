@@ -95,6 +95,8 @@ def _index(result: Result) -> dict[str, Any]:
 
 def _pipeline(result: Result) -> str | None:
     """What a hub calls the task; regression has no name there."""
+    if result.task["kind"] == "span":
+        return "question-answering"
     return None if result.task["kind"] == "quantity" else PIPELINES.get(result.task["modality"])
 
 
@@ -104,6 +106,11 @@ def _intended(result: Result) -> str:
         return (
             f"## What it is for\n\nIt says a number for a {one}, in the unit of the labels it learned from, with an interval. A {one} of "
             "something else gets a number too, which means little, and so do numbers far outside those of the training data."
+        )
+    if result.task["kind"] == "span":
+        return (
+            "## What it is for\n\nIt answers a question with words that stand in the context given with it, or says that there is no answer. "
+            "It knows nothing but that context, and an answer that has to be put together from several places is beyond it."
         )
     classes = result.task["classes"]
     named = ", ".join(f"`{_code(name)}`" for name in classes[:CLASSES_SHOWN])
@@ -146,6 +153,12 @@ def _evidence(result: Result) -> str:
             f"Intervals of ± {words.number(found['reach'])} are made to hold {words.percent(found['level'], 0)} of new values; in the test "
             f"{words.share(found['coverage'])} were held.",
         ]
+    elif result.calibration and "threshold" in result.calibration:
+        found = result.calibration
+        lines += [
+            "",
+            f"In the test it answered {words.percent(found['answered'], 0)} of the questions; {words.percent(found['answerable'], 0)} have an answer.",
+        ]
     elif result.calibration:
         before, after = result.calibration["ece_before"], result.calibration["ece_after"]
         lines += [
@@ -185,7 +198,8 @@ def _source(result: Result) -> str:
 
 
 def _load(result: Result) -> str:
-    code = 'import headstart\n\nmodel = headstart.load("FOLDER")\nmodel.predict(["one-more-example"]).rows'
+    example = '("a question", "its context")' if result.task["kind"] == "span" else '"one-more-example"'
+    code = f'import headstart\n\nmodel = headstart.load("FOLDER")\nmodel.predict([{example}]).rows'
     return f"## How to use it\n\n{_block('python', code)}\n\nReport: report.html. Every figure: result.json."
 
 

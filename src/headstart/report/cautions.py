@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headstart.report.words import (
+    GUESSES,
     count,
     gap_text,
     is_off,
@@ -71,7 +72,7 @@ def _controls(result: Result, audit: Audit) -> Caution | None:
         near = figure["value"] <= transfer["high"] if is_off(result) else figure["value"] >= transfer["low"]
         if near:
             said = result.floor_names.get(role, "a classical method")
-            name = str(said if is_off(result) and role == "floor-majority" else what or said)
+            name = str(said if result.task["kind"] in GUESSES and role == "floor-majority" else what or said)
             does, beyond = ("is off by", "below") if is_off(result) else ("gets", "above")
             text = f"{name[0].upper()}{name[1:]} {does} {main_text(result, figure)}, within the interval of transfer or {beyond} it."
             return Caution(title, f"{text} {meaning}")
@@ -151,6 +152,8 @@ def _gap(result: Result, audit: Audit) -> Caution | None:
         return Caution("Knows its training data better", f"{gap_text(result)} More data, or a strategy that moves less, would narrow it.")
     if not gap or (gap["difference"].get("low") or 0.0) < 0.05:
         return None
+    if result.task["kind"] == "span":
+        return Caution("Knows its training data better", f"{gap_text(result)} More data, or a strategy that moves less, would narrow it.")
     return Caution(
         "Knows its training data better",
         f"{share(gap['train'])} right on training data against {share(gap['test'])} on test data, a gap of "

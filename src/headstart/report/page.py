@@ -19,6 +19,7 @@ from headstart.report.cautions import cautions
 from headstart.report.head_start_words import sentence
 from headstart.report.panels import PANELS
 from headstart.report.story import Story, Thumbnails
+from headstart.run.answers import AnswerRow
 from headstart.run.predictions import NumberRow, PredictionRow
 from headstart.run.result import Result
 
@@ -34,14 +35,15 @@ def write_report(
     thumbnails: Thumbnails,
     *,
     numbers: Sequence[NumberRow] = (),
+    answers: Sequence[AnswerRow] = (),
 ) -> Path:
     """Write `report.html` to the run folder and return its path.
 
-    `predictions` are those of classes, `numbers` those of a quantity; `audit` is what `audit.json` holds; `thumbnails(id)` gives an example as JPEG or PNG bytes, as an excerpt of its
+    `predictions` are those of classes, `numbers` those of a quantity, `answers` those in a text; `audit` is what `audit.json` holds; `thumbnails(id)` gives an example as JPEG or PNG bytes, as an excerpt of its
     text, or None where there is nothing to show.
     """
     path = folder / "report.html"
-    page = render(Story(folder, result, predictions, audit, thumbnails, numbers))
+    page = render(Story(folder, result, predictions, audit, thumbnails, numbers, answers))
     # A file name that is no Unicode is shown with escapes: a run must not fail at its last step.
     write_bytes(path, page.encode(errors="backslashreplace"))
     return path

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headstart.prove.metrics import METRICS
-from headstart.report import chart, concepts, confusion, curve_chart, head_start_words, numbers, words
+from headstart.report import chart, concepts, confusion, curve_chart, head_start_words, numbers, spans, words
 from headstart.report.command import fit_command
 from headstart.report.story import Story
 
@@ -37,7 +37,7 @@ class Panel:
 def ranking(story: Story) -> View | None:
     """The candidates, each with its score and interval on one scale."""
     entries = story.result.ranking
-    if not entries:
+    if all(entry["score"] is None for entry in entries):
         return None
     figures = [{"value": entry["score"], "low": entry["low"], "high": entry["high"]} for entry in entries]
     scale = chart.axis(figures)
@@ -315,6 +315,7 @@ PANELS: Sequence[Panel] = (
     Panel("concepts", "Concepts, or facts?", concepts.findings),
     Panel("words", "Which words decided", concepts.decisive),
     Panel("calibration", "Can its confidence be believed?", calibration, always=False),
+    Panel("answers", "Answers, right and wrong", spans.answers, always=False),
     Panel("scatter", "What was said, and what is true", numbers.scatter, always=False),
     Panel("far_off", "The answers farthest off", numbers.far_off, always=False),
     Panel("intervals", "Do its intervals hold?", numbers.intervals, always=False),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.report.gallery import Gallery
+from headstart.run.answers import AnswerRow
 from headstart.run.predictions import NumberRow, PredictionRow
 from headstart.run.result import Result
 
@@ -16,7 +17,7 @@ Thumbnails = Callable[[str], bytes | str | None]
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A finished run with its test predictions (`rows`, or `numbers` for a quantity), its audit and a way to show its examples."""
+    """A finished run with its test predictions (`rows`, `numbers` of a quantity, or `answers` in a text), its audit and a way to show its examples."""
 
     folder: Path
     result: Result
@@ -24,6 +25,7 @@ class Story:
     audit: Mapping[str, Any]
     thumbnails: Thumbnails
     numbers: Sequence[NumberRow] = ()
+    answers: Sequence[AnswerRow] = ()
 
     @property
     def panels(self) -> Sequence[str]:

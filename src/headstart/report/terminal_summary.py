@@ -74,6 +74,8 @@ def labelled(label: str, text: str) -> str:
 
 def _sources(result: Result, width: int) -> list[Line]:
     entries = result.ranking[:RANKED]
+    if all(entry["score"] is None for entry in entries):
+        return [Line(labelled("Sources", ", ".join(entry["backbone"] for entry in result.ranking)), "strong")]
     more = f", best {RANKED} of {len(result.ranking)}" if len(result.ranking) > RANKED else ""
     measure = words.ranked_by(result.task["kind"])
     title = labelled("Sources", f"{measure} on training {words.nouns(result)[1]}{more}")
@@ -113,7 +115,7 @@ def _best(result: Result) -> list[tuple[str, str]]:
 def _test(result: Result, width: int) -> list[Line]:
     figures = {role: figure for role in words.ROLES if (figure := words.main_figure(result, role))}
     lines = [Line(labelled("Test", words.tested_on(result)), "strong")]
-    names = [words.role_title(result, role).lower() if role == "floor-majority" and words.is_off(result) else ROLE_LABELS[role] for role in figures]
+    names = [words.role_title(result, role).lower() if role == "floor-majority" and result.task["kind"] in words.GUESSES else ROLE_LABELS[role] for role in figures]
     scale = chart.number_axis(list(figures.values())) if words.is_off(result) else None
     return [*lines, *strip_lines(names, list(figures.values()), width, axis=True, scale=scale)]
 
@@ -164,6 +166,9 @@ def _calibration(result: Result) -> list[Line]:
     found = result.calibration
     if not found:
         return []
+    if "threshold" in found:
+        told = f"{words.percent(found['answered'], 0)} of questions, {words.percent(found['answerable'], 0)} have an answer in their context"
+        return [Line(labelled("Answered", told), "strong")]
     if "coverage" in found:
         told = f"± {words.number(found['reach'])}, made to hold {words.percent(found['level'], 0)}, held {words.share(found['coverage'])}"
         return [Line(labelled("Intervals", told), "strong")]

@@ -10,11 +10,15 @@ from headstart.prove.metrics import METRICS
 from headstart.run.result import Figure, Result
 
 NOUNS = {"image": ("picture", "pictures"), "text": ("text", "texts"), "sound": ("recording", "recordings")}
-SHARES = ("accuracy", "subset_accuracy", "balanced_accuracy", "macro_f1", "micro_f1", "hamming_loss")
+KIND_NOUNS = {"span": ("question", "questions")}
+"""What examples are called by the kind of their labels, where that says more than the modality."""
+SHARES = (
+    "accuracy", "subset_accuracy", "balanced_accuracy", "macro_f1", "micro_f1", "hamming_loss", "f1", "exact_match", "answer_f1", "no_answer_right",
+)  # fmt: skip
 """Metrics that people read as a percentage; the others keep their own scale."""
 IN_UNITS = ("mae", "rmse", "rank_mae")
 """Metrics in the user's own unit, or in classes of an order."""
-MAIN = {"single": "accuracy", "multi": "subset_accuracy", "ordinal": "rank_mae", "quantity": "mae"}
+MAIN = {"single": "accuracy", "multi": "subset_accuracy", "ordinal": "rank_mae", "quantity": "mae", "span": "f1"}
 """The metric that the verdict is about, by kind of labels."""
 UNITS = {"ordinal": " classes", "quantity": ""}
 """What stands behind the main figure where it says by how much answers are off."""
@@ -23,6 +27,9 @@ RANKED_BY = {
     "quantity": "left-out R²",
 }
 """What candidates are compared by in a ranking, where it is not leave-one-out accuracy."""
+
+GUESSES = {"quantity": "Median", "ordinal": "Middle class", "span": "Never an answer"}
+"""What the floor without any method is called, where it is not the most frequent class."""
 
 ROLES = {
     "transfer": "Transfer",
@@ -33,6 +40,9 @@ ROLES = {
 }
 """What transfer and the controls are called, in the order in which they are shown."""
 
+LAYERS = {"quantity": "range of the numbers", "span": "kind of question (with and without an answer)"}
+"""What a split has alike on both sides, where that is not the classes."""
+
 TESTED = {
     "given test": "the data's own test part",
     "held out": "held out before anything was tried",
@@ -42,7 +52,7 @@ TESTED = {
 
 def nouns(result: Result) -> tuple[str, str]:
     """What one example and several are called, e.g. picture, pictures; an unknown modality has examples."""
-    return NOUNS.get(result.task["modality"], ("example", "examples"))
+    return KIND_NOUNS.get(result.task["kind"]) or NOUNS.get(result.task["modality"], ("example", "examples"))
 
 
 def count(number: int, one: str, many: str) -> str:
@@ -114,6 +124,8 @@ def main_caption(result: Result) -> str:
     many = nouns(result)[1]
     if is_off(result):
         return f"Mean absolute error, {unit_text(result)}; lower is better"
+    if result.task["kind"] == "span":
+        return "Word F1 of the answers and the nearest right ones"
     return f"Share of {many} {'with every label right' if result.task['kind'] == 'multi' else 'right'}"
 
 
@@ -224,6 +236,8 @@ def right_text(result: Result) -> str:
     tail = f" ({ends})" if ends else ""
     if result.task["kind"] == "multi":
         return f"every label right on {percent(figure['value'])} of test {many}{tail}"
+    if result.task["kind"] == "span":
+        return f"an F1 of {percent(figure['value'])} on test {many}{tail}"
     return f"{percent(figure['value'])} of test {many} right{tail}"
 
 
@@ -260,6 +274,11 @@ def gap_text(result: Result) -> str:
             f"{number_figure(gap['test'])}."
         )
     ends = _points_span(gap["difference"])
+    if result.task["kind"] == "span":
+        return (
+            f"On its training data the model has an F1 of {share(gap['train'])}, on the test data {share(gap['test'])}: a gap of "
+            f"{signed(gap['difference']['value'])} points{ends}."
+        )
     return (
         f"On its training data the model gets {share(gap['train'])} right, on the test data {share(gap['test'])}: "
         f"a gap of {signed(gap['difference']['value'])} points{ends}."
@@ -273,9 +292,7 @@ def chosen_text(result: Result) -> str:
 
 def role_title(result: Result, role: str) -> str:
     """What transfer or a control is called."""
-    if role == "floor-majority" and is_off(result):
-        return "Median" if result.task["kind"] == "quantity" else "Middle class"
-    return ROLES[role]
+    return GUESSES.get(result.task["kind"], ROLES[role]) if role == "floor-majority" else ROLES[role]
 
 
 def role_note(result: Result, role: str) -> str:
@@ -294,8 +311,8 @@ def scheme_text(result: Result) -> str:
     words = {
         "given test": "The test part came with the data. Its labels stayed locked until everything was chosen, and were read once.",
         "held out": f"Before anything was tried, {result.data['test']:,} {many} were held out for the test, in each "
-        f"{'range of the numbers' if result.task['kind'] == 'quantity' else 'class'} alike, "
-        "near-duplicates on one side. Their labels were read once, at the end.",
+        f"{LAYERS.get(result.task['kind'], 'class')} alike, {'whole articles' if result.task['kind'] == 'span' else 'near-duplicates'} "
+        "on one side. Their labels were read once, at the end.",
         "nested cross-validation": f"There are too few {many} to spare some for a test alone. So the data were cut into folds; each fold was "
         "predicted by a model whose whole search and training had not seen it. The figures are for this recipe; the model "
         "in the folder was then made by the same recipe from all of the data.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,8 +13,10 @@ from headstart.tasks.solver import Solver
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from headstart.models.backbone import Backbone
+
 Objective = Callable[["Tensor", "Tensor"], "Tensor"]
-"""From outputs (B, K) and targets to a mean loss."""
+"""From outputs (B, K), or what else a head gives, and aims to a mean loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,10 @@ class Units:
 
 class Task(Protocol):
     """A kind of target: its encoding, its loss, its solver, its decoding, and what of a report concerns it.
+
+    Targets are an array with one entry per example; of a task that reads tokens an entry may be any object, and `aims` are then the
+    numbers that the loss is told. What is kept of a network's outputs for an example is a row of numbers whatever the task; what
+    they mean is known to the task alone.
 
     A network's outputs are called logits (N × K) whatever the task; those of a quantity are the numbers themselves, in the
     user's own unit. What they say is called probabilities: chances (N × K), or for a quantity the number and the ends of
@@ -41,6 +47,10 @@ class Task(Protocol):
     judged: tuple[str, ...]
     """Metrics that validation reports beside the one it selects on; the first breaks ties."""
     solver: Solver
+    head: str
+    """What a network ends in (`HEADS` in adapt/head_kinds.py), and with it what is read of a backbone: features, or single tokens."""
+    floor_name: str
+    """The task's own classical method; empty where it is the modality's features with `solver`."""
     calibrated_by: str
     """What the number that `calibrate` finds is called."""
     guess_name: str
@@ -56,12 +66,33 @@ class Task(Protocol):
         """How many outputs K a network has."""
         ...
 
-    def encode(self, labels: Sequence[tuple[str, ...]], classes: Sequence[str]) -> np.ndarray:
-        """Targets as an array: (N,) class indices, (N, K) zeros and ones, or (N,) numbers in double precision."""
+    def encode(
+        self, labels: Sequence[tuple[str, ...]], classes: Sequence[str], examples: Iterable[Any] = ()
+    ) -> np.ndarray:
+        """Targets as an array: (N,) class indices, (N, K) zeros and ones, (N,) numbers in double precision, or (N,) objects.
+
+        `examples` are the decoded examples that the labels are of, for tasks whose labels speak of places in them.
+        """
         ...
 
     def knows(self, labels: tuple[str, ...], classes: Sequence[str]) -> bool:
         """Whether a label can be encoded."""
+        ...
+
+    def reading(self, backbone: Backbone) -> Backbone:
+        """The same network, preparing examples as this task wants to read them; shares its weights."""
+        ...
+
+    def aims(self, targets: np.ndarray) -> np.ndarray:
+        """What the loss is told of each example: numbers, one row per example."""
+        ...
+
+    def strata(self, targets: np.ndarray) -> np.ndarray:
+        """What splits and parts balance: class numbers, zeros and ones, or numbers to predict."""
+        ...
+
+    def floor(self, examples: Iterable[Any]) -> np.ndarray | None:
+        """The rows that the task's own classical method gives for decoded `examples`; None where it is the modality's."""
         ...
 
     def objective(self, targets: np.ndarray) -> Objective:
@@ -82,6 +113,10 @@ class Task(Protocol):
 
     def probabilities(self, logits_NK: np.ndarray, temperature: float = 1.0) -> np.ndarray:
         """What logits say, calibrated by what `calibrate` found."""
+        ...
+
+    def said(self, logits_NK: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """What logits of validation examples say, with whatever their decisions hang on chosen on these targets."""
         ...
 
     def decide(self, probabilities_NK: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from headstart.prove.answers import Answers
 from headstart.prove.calibrate import fit_temperature
 from headstart.prove.metrics import losses_N
 from headstart.tasks.solver import Logistic, Solver
+from headstart.tasks.whole import Whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from headstart.tasks.base import Objective, Units
 
 
-class Classes:
+class Classes(Whole):
     """A base for tasks whose answer is one or several of K classes; the rest of `Task` is their own."""
 
     reads = "classification"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,7 +23,9 @@ class MultiLabel(Classes):
     judged: tuple[str, ...] = ("log_loss", "subset_accuracy")
     panels: tuple[str, ...] = ("classes", "mistakes", "calibration")
 
-    def encode(self, labels: Sequence[tuple[str, ...]], classes: Sequence[str]) -> np.ndarray:
+    def encode(
+        self, labels: Sequence[tuple[str, ...]], classes: Sequence[str], examples: Iterable[Any] = ()
+    ) -> np.ndarray:
         """Zeros and ones (N, K)."""
         index = {name: number for number, name in enumerate(classes)}
         targets_NK = np.zeros((len(labels), len(classes)), dtype=np.int64)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,7 +35,9 @@ class Ordinal(Classes):
         """One per step between two classes."""
         return len(classes) - 1
 
-    def encode(self, labels: Sequence[tuple[str, ...]], classes: Sequence[str]) -> np.ndarray:
+    def encode(
+        self, labels: Sequence[tuple[str, ...]], classes: Sequence[str], examples: Iterable[Any] = ()
+    ) -> np.ndarray:
         """Zeros and ones (N, K − 1): whether the label lies above each class but the last."""
         index = {name: number for number, name in enumerate(classes)}
         ranks_N = np.array([index[names[0]] for names in labels], dtype=np.int64)

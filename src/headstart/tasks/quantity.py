@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from headstart.data.numbers import number_in, written
 from headstart.prove.quantities import Quantities, conformal_reach
 from headstart.tasks.base import Units
 from headstart.tasks.solver import Ridge, Solver
+from headstart.tasks.whole import Whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from headstart.tasks.base import Objective
 
 
-class Quantity:
+class Quantity(Whole):
     """Regression of one number.
 
     Weights are trained on standardised targets, because a step of the optimizer is as large for kilometres as for
@@ -44,7 +45,9 @@ class Quantity:
         """One."""
         return 1
 
-    def encode(self, labels: Sequence[tuple[str, ...]], classes: Sequence[str]) -> np.ndarray:
+    def encode(
+        self, labels: Sequence[tuple[str, ...]], classes: Sequence[str], examples: Iterable[Any] = ()
+    ) -> np.ndarray:
         """The numbers (N,), in double precision."""
         return np.array([float(names[0]) for names in labels], dtype=np.float64)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,9 @@ class SingleLabel(Classes):
     kind = "single"
     default_metric = "accuracy"
 
-    def encode(self, labels: Sequence[tuple[str, ...]], classes: Sequence[str]) -> np.ndarray:
+    def encode(
+        self, labels: Sequence[tuple[str, ...]], classes: Sequence[str], examples: Iterable[Any] = ()
+    ) -> np.ndarray:
         """Class indices (N,)."""
         index = {name: number for number, name in enumerate(classes)}
         return np.array([index[names[0]] for names in labels], dtype=np.int64)

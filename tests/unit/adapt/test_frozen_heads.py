@@ -186,7 +186,7 @@ def test_every_head_is_remade_from_what_it_says():
         "linear": HEADS["linear"](5, 3),
         "neighbours": HEADS["neighbours"](5, 3, 7, 2, 0.1, "single"),
     }
-    assert made.keys() == HEADS.keys()
+    assert made.keys() == {name for name, head in HEADS.items() if head.reads == "features"}
     for kind, head in made.items():
         assert isinstance(head, Head)
         again = HEADS[kind](**head.describe())

@@ -10,8 +10,8 @@ from tests.fakes import folds_of, workbench
 
 from headstart.adapt.arms import Arm, Line
 from headstart.adapt.conduct import conduct
+from headstart.adapt.drawn import part_of
 from headstart.adapt.ledger import Ledger
-from headstart.adapt.moved import part_of
 from headstart.adapt.search import Plan, search, winner
 from headstart.adapt.strategies import strategy_named
 from headstart.adapt.strategy import Effort
