@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from headstart.adapt.workbench import Folds
-from headstart.data.deal import quantile_bins
+from headstart.data.numbers import quantile_bins
 from headstart.runtime import generator
 
 MOST_NUMBERS = 1 << 25
