@@ -42,6 +42,7 @@ class Result:
     - `foresight`: what was expected of the shipped backbone before training, beside what was found; None without a control.
     - `head_start`: how many labels and seconds transfer saves, `{"labels": Figure, "seconds": Figure, "level", "limit", "needed",
       "points", "folds", "missing"}`; None without a scratch control.
+    - `language`: of a language model `{"conversations", "how", "samples": [{"id", "prompt", "transfer", "scratch", "truth"}]}`, else None.
     - `phases`: `[{"name", "seconds", "peak_mib"}]`; `seed`, `versions`, `options`, `machine` as used.
     """
 
@@ -63,6 +64,7 @@ class Result:
     machine: Mapping[str, Any]
     foresight: Mapping[str, Any] | None = None
     head_start: Mapping[str, Any] | None = None
+    language: Mapping[str, Any] | None = None
     schema_version: int = SCHEMA_VERSION
 
     def write(self, path: Path) -> None:
