@@ -45,6 +45,7 @@ class LabelTask(StrEnum):
     ordinal = "ordinal"
     regression = "regression"
     qa = "qa"
+    lm = "lm"
 
 
 class Objective(StrEnum):
@@ -189,8 +190,19 @@ LabelsAre = Annotated[
     LabelTask | None,
     typer.Option(
         "--task",
-        help="What labels are: names, an order of classes by the numbers their names begin with, numbers to predict, or answers in a context (qa). [default: guessed]",
+        help="What labels are: names, an order of classes by the numbers their names begin with, numbers to predict, answers in a context (qa), or none: texts to be learned themselves (lm). [default: guessed]",
     ),
+]
+Prompt = Annotated[str, typer.Option(metavar="TEXT", help="What to go on from, or a question to a model that learned from conversations.")]
+Temperature = Annotated[float, typer.Option(metavar="T", help="Higher is more varied; 0 always takes the most probable token.")]
+TopK = Annotated[int | None, typer.Option(metavar="K", help="Draw among the K most probable tokens. [default: among all]")]
+TopP = Annotated[float, typer.Option(metavar="P", help="Draw among the most probable tokens that together have this probability.")]
+RepetitionPenalty = Annotated[float, typer.Option(metavar="X", help="Above 1 makes tokens that were there less probable.")]
+MaxTokens = Annotated[int, typer.Option(metavar="N", help="Tokens to add at most.")]
+Stop = Annotated[list[str] | None, typer.Option(metavar="TEXT", help="Text that ends it, and is left out. Repeatable.")]
+Chat = Annotated[
+    bool | None,
+    typer.Option("--chat/--no-chat", help="Take the prompt as a question. [default: where the model learned from conversations]"),
 ]
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")]
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")]

@@ -10,6 +10,7 @@ import numpy as np
 
 from headstart.adapt.proving import Proved
 from headstart.evidence_errors import gap_by_errors, intervals, verdict_by_errors
+from headstart.evidence_language import verdict_by_loss
 from headstart.evidence_spans import gap_by_f1, thresholds, verdict_by_f1
 from headstart.prove.answers import Answers
 from headstart.prove.calibrate import calibration
@@ -134,12 +135,23 @@ def _by_f1(
     }
 
 
+def _by_loss(
+    answers: Mapping[str, Any], tested: Tested, task: Task, training: Training, train_count: int, seed: int
+) -> dict[str, Any]:
+    return {
+        "verdict": verdict_by_loss(answers, tested.groups, seed),
+        "calibration": {},
+        "gap": gap_by_errors(answers["transfer"], training, tested.groups, seed),
+    }
+
+
 PROOFS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "single": _by_right_and_wrong,
     "multi": _by_right_and_wrong,
     "ordinal": _by_rank,
     "quantity": _by_number,
     "span": _by_f1,
+    "language": _by_loss,
 }
 """Verdict, calibration and gap by kind of labels."""
 

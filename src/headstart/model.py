@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from headstart.adapt.generation import Drawing, Say, generate
 from headstart.adapt.network import Network, remade
 from headstart.data.dataset import Dataset
 from headstart.data.modality import MODALITIES
@@ -134,6 +135,32 @@ class Model:
         if errors:
             raise DataError(next(iter(errors.values())))
         return probabilities_NK
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float = 1.0,
+        repetition_penalty: float = 1.0,
+        max_tokens: int = 200,
+        stop: Sequence[str] | str = (),
+        seed: int = 0,
+        chat: bool | None = None,
+        say: Say | None = None,
+    ) -> str:
+        """How a language model goes on from `prompt`, by transformers' own `generate`; `say` is given each piece as soon as it is there.
+
+        With `chat` the prompt is a question and what follows its answer, by default where the model learned from conversations. `stop` is text
+        that ends it. The same seed draws the same text. Raises OptionError for settings that are not possible, and for a model of another task.
+        """
+        if self.kind != "language":
+            raise OptionError(f"{self.folder or 'this model'}: was made for {self.task.name}, not to go on with texts. Use `headstart predict`.")
+        learned = (self.result.language or {}).get("conversations", False) if self.result else False
+        drawing = Drawing(temperature, top_k, top_p, repetition_penalty, max_tokens, (stop,) if isinstance(stop, str) else tuple(stop), seed)
+        self.network.to(self.placement.torch_device)
+        return generate(self.network, prompt, drawing, turns=learned if chat is None else chat, say=say)
 
     def evaluate(self, source: Any, *, columns: Columns | None = None) -> Evaluation:
         """Metrics with intervals on labelled data of any supported layout; all its parts are used."""

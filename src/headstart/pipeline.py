@@ -59,6 +59,7 @@ from headstart.run.folder import Run
 from headstart.run.interrupt import finishing_early
 from headstart.run.journal import Journal
 from headstart.runtime import Placement, cache_dir, place, seed_everything
+from headstart.sampled import sampler
 from headstart.worth import worth
 
 CANDIDATES_TO_PROBE = 2
@@ -295,6 +296,7 @@ def adapt(
         assert seen is not None
         return bench.task.calibrate(seen.logits, bench.targets[seen.rows])
 
+    show = sampler(material, bench) if bench.task.kind == "language" else None
     outers = outer_splits(material, bench)
     nested = bool(material.splits.outer)
     proved: list[Proved] = []
@@ -315,6 +317,7 @@ def adapt(
                 executor=executor,
                 modality=MODALITIES[material.dataset.modality],
                 temperature=temperature,
+                show=show,
             )
         )
     trials = [trial for split_proved in proved for trial in split_proved.trials]

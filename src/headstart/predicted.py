@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,30 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Loss:
+    """How surprising a text is to a language model, over the tokens that count; None where none does."""
+
+    tokens: int
+    nats_per_token: float | None
+    perplexity: float | None
+    bits_per_byte: float | None
+
+    @classmethod
+    def of(cls, row: Sequence[float]) -> Loss:
+        """From a row of `prove.losses`."""
+        nats, tokens, size = (float(value) for value in row)
+        mean = nats / tokens if tokens else None
+        return cls(int(tokens), mean, None if mean is None else float(np.exp(mean)), nats / size / float(np.log(2)) if size else None)
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """One answer: labels with their confidence, or a number; where the input could not be read, `error` says why and nothing
     is predicted.
 
     Of a quantity there is no label, but its `value` in the user's own unit and the ends `low` and `high` of the interval that
-    holds nine of ten new values. Of a question there are the `answers` in its context, the one that is given first, "no answer" among them.
+    holds nine of ten new values. Of a question there are the `answers` in its context, the one that is given first, "no answer" among them. Of a
+    language model there is the `loss` of the text.
     """
 
     id: str
@@ -44,6 +62,7 @@ class Prediction:
     low: float | None = None
     high: float | None = None
     answers: tuple[Found, ...] = ()
+    loss: Loss | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +80,10 @@ class Predictions:
 
     def to_csv(self, path: str | Path) -> None:
         """Write id, predicted, confidence, error and one probability per class; for numbers id, value, low, high and error; for
-        questions id, answer, confidence, begin, end and error.
+        questions id, answer, confidence, begin, end and error; for a language model id, tokens, nats_per_token, perplexity, bits_per_byte and
+        error.
         """
-        others = {"quantity": (NUMBERS, _number_line), "span": (ANSWERS, _answer_line)}
+        others = {"quantity": (NUMBERS, _number_line), "span": (ANSWERS, _answer_line), "language": (LOSSES, _loss_line)}
         header, line = others.get(self.kind, (LABELS, self._label_line))
         with replacing(Path(path)) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
@@ -87,6 +107,14 @@ NUMBERS = ("id", "value", "low", "high", "error")
 
 
 ANSWERS = ("id", "answer", "confidence", "begin", "end", "error")
+
+
+LOSSES = ("id", "tokens", "nats_per_token", "perplexity", "bits_per_byte", "error")
+
+
+def _loss_line(row: Prediction) -> list[str]:
+    figures = astuple(row.loss) if row.loss else (None,) * 4
+    return [row.id, *("" if figure is None else f"{figure:.9g}" for figure in figures), row.error or ""]
 
 
 def _answer_line(row: Prediction) -> list[str]:
@@ -151,6 +179,8 @@ def answer(
     if kind == "span":
         found = tuple(found_in(example if isinstance(example, str) else example[1], said))
         return Prediction(name, (found[0].text,) if found[0].text else (), found[0].probability, {}, answers=found)
+    if kind == "language":
+        return Prediction(name, (), None, {}, loss=Loss.of(said))
     if kind == "quantity":
         value, low, high = map(float, said)
         return Prediction(name, (), None, {}, value=value, low=low, high=high)

@@ -30,8 +30,10 @@ from headstart.report.page import write_report
 from headstart.report.words import IN_UNITS, number
 from headstart.run.answers import AnswerRow, write_answers
 from headstart.run.folder import Run
+from headstart.run.losses import LossRow, write_losses
 from headstart.run.predictions import NumberRow, PredictionRow, number_row, write_numbers, write_predictions
 from headstart.run.result import Result
+from headstart.sampled import samples_of
 
 if TYPE_CHECKING:
     from headstart.choosing import Material
@@ -110,6 +112,7 @@ def result_of(
         foresight=found["foresight"],
         head_start=found["head_start"],
         concepts=found["concepts"],
+        language=samples_of(material, bench, proved),
         phases=run.phases,
         seed=options.seed,
         versions=versions(),
@@ -306,6 +309,22 @@ def numbers_of(tested: Tested, ids: Sequence[str]) -> list[NumberRow]:
     ]
 
 
+def losses_of(tested: Tested, ids: Sequence[str]) -> list[LossRow]:
+    """What each test text costs, one row per text."""
+    transfer_N3, scratch_N3 = tested.probabilities["transfer"], tested.probabilities.get("scratch")
+    return [
+        LossRow(
+            id=ids[row],
+            nats=float(transfer_N3[place, 0]),
+            tokens=int(transfer_N3[place, 1]),
+            bytes=int(transfer_N3[place, 2]),
+            from_scratch=None if scratch_N3 is None else float(scratch_N3[place, 0]),
+            fold=int(tested.folds[place]),
+        )
+        for place, row in enumerate(tested.rows)
+    ]
+
+
 def answers_of(tested: Tested, bench: Workbench, ids: Sequence[str]) -> list[AnswerRow]:
     """The test answers, one row per question."""
     said_NR = tested.probabilities["transfer"]
@@ -353,6 +372,8 @@ def save_evidence(run: Run, material: Material, bench: Workbench, tested: Tested
     if bench.task.kind == "span":
         answers = answers_of(tested, bench, ids)
         write_answers(run.folder / "predictions.csv", answers)
+    elif bench.task.kind == "language":
+        write_losses(run.folder / "predictions.csv", losses_of(tested, ids))
     elif bench.task.kind == "quantity":
         numbers = numbers_of(tested, ids)
         write_numbers(run.folder / "predictions.csv", numbers)

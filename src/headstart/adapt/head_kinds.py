@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from headstart.adapt.language_head import LanguageHead
 from headstart.adapt.span_head import SpanHead
 from headstart.models.backbone import Backbone
 from headstart.solvers import Array, directions, nearest
@@ -186,5 +187,5 @@ TARGETS: Mapping[str, tuple[Callable[[int, int], tuple[int, ...]], torch.dtype]]
 }
 """How targets are kept: the shape for N examples and K classes, and the type."""
 
-HEADS: Mapping[str, Any] = {head.kind: head for head in (LinearHead, NeighbourHead, SpanHead)}
+HEADS: Mapping[str, Any] = {head.kind: head for head in (LinearHead, NeighbourHead, SpanHead, LanguageHead)}
 """Kinds of heads by name: each takes what its `describe` says; those that a task names are `StartingHead`s."""

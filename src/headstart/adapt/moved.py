@@ -142,7 +142,7 @@ class FineTune:
         recipe = Recipe(
             epochs=epochs,
             learning_rate=rate,
-            head_learning_rate=rate if self._random else 10 * rate,
+            head_learning_rate=rate if self._random or bench.head_is_trained else 10 * rate,
             weight_decay=chosen.get("weight_decay", 0.05 if self._random else 0.01),
             batch_size=batch_size,
             hold_batch_norm=not self._random,
@@ -258,6 +258,7 @@ class FineTune:
         network = bench.network_on(backbone, bench.task.units(bench.targets[rows]))
         mover = self.mover.set(spec.settings)
         released = mover.release(network.backbone, bench.sample(spec.backbone))
+        network.follow()
         if not self._random and not network.reads_tokens:
             network.set_head(*starting_head(bench, bench.features(spec.backbone), rows, folds))
         return network, released
@@ -331,6 +332,7 @@ class FineTune:
         """What would be trained, and what on, to take its measure."""
         network = bench.network_on(copy.deepcopy(bench.backbone(backbone, random=self._random)))
         mover.release(network.backbone, bench.sample(backbone))
+        network.follow()
         settings = {"views": views, **{name: getattr(mover, name) for name in mover.space}}
         moving, examples, _ = self._moving(network, Spec(self.role, backbone, self.name, settings), bench)
         return moving, examples

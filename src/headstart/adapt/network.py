@@ -56,6 +56,8 @@ class Network(nn.Module):
         self.reads = None if reads is None else tuple(reads)
         width = backbone.width_of(self.reads)
         self.head = head or (LinearHead(width, classes) if units is None else HeadInUnits(width, classes, units))
+        if hasattr(self.head, "attach"):
+            self.head.attach(backbone)
 
     def forward(self, inputs: Inputs) -> Tensor:
         """The head's outputs (B, …): logits (B, K) where it reads features."""
@@ -80,6 +82,11 @@ class Network(nn.Module):
     def extractor(self) -> Backbone:
         """What is passed through before `answer`: the backbone, or the whole network where its head reads tokens."""
         return cast(Backbone, Rows(self)) if self.reads_tokens else self.backbone
+
+    def follow(self) -> None:
+        """Let a head that moves with the backbone move where that does now."""
+        if hasattr(self.head, "follow"):
+            self.head.follow(self.backbone)
 
     def stage_parameters(self) -> list[list[nn.Parameter]]:
         """The backbone's parameters by stage; one that several stages name belongs to the last of them, as with `freeze_below`."""

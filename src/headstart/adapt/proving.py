@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from headstart.data.modality import Modality
 from headstart.errors import HeadstartError, ModelError, OutOfMemory
 from headstart.events import Said
 from headstart.protocols import Clock, Executor
+from headstart.tasks.base import CountsTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Proved:
     network: Network | None = None
     refit_s: Mapping[str, float] = field(default_factory=dict)
     predict_s: Mapping[str, float] = field(default_factory=dict)
+    shown: Mapping[str, Any] = field(default_factory=dict)
+    """What `show` made of each role's network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +77,16 @@ def prove_split(
     executor: Executor,
     modality: Modality,
     temperature: Callable[[Trial], float],
+    show: Callable[[Network], Any] | None = None,
 ) -> Proved:
-    """Search, refit, and predict; the test rows' labels are not looked at."""
+    """Search, refit, and predict; the test rows' labels are not looked at. `show` is given each role's refitted network."""
     trials = search(bench, outer.rows, outer.folds, plan, ledger=ledger, clock=clock, executor=executor, fold=outer.number)
     logits: dict[str, np.ndarray] = floors(outer, bench, modality)
     temperatures: dict[str, float] = {}
     winners: dict[str, Trial] = {}
     refit_s: dict[str, float] = {}
     predict_s: dict[str, float] = {}
+    shown: dict[str, Any] = {}
     shipped, train_worth = None, np.empty(0)
     for role in ROLES:
         refitted = refit_best(trials, role, outer, bench)
@@ -93,6 +99,8 @@ def prove_split(
         began = time.monotonic()
         logits[role] = strategy.logits(network, best.spec, bench, outer.test)
         predict_s[role] = time.monotonic() - began
+        if show is not None:
+            shown[role] = show(network)
         if role == "transfer":
             shipped = network
             train_worth = bench.right(outer.rows, strategy.logits(network, best.spec, bench, outer.rows))
@@ -108,6 +116,7 @@ def prove_split(
         shipped,
         refit_s,
         predict_s,
+        shown,
     )
 
 
@@ -149,6 +158,11 @@ def floors(outer: Outer, bench: Workbench, modality: Modality) -> dict[str, np.n
     targets, count, task = bench.targets[outer.rows], bench.outputs, bench.task
     seen = [bench.items[row] for row in outer.rows]
     unseen = [bench.items[row] for row in outer.test]
+    if isinstance(task, CountsTokens):
+        # Of several tokenizers the first: bits per byte are the same measure for all.
+        preprocess: Any = next(iter(bench.backbones.values())).preprocess
+        learned, asked = ([preprocess.prepare(bench.decode(item)) for item in items] for items in (seen, unseen))
+        return dict(task.token_floors(learned, asked, len(preprocess.whole.tokenizer)))
     classical = task.floor(bench.decode(item) for item in unseen)
     if classical is None:
         classical = classical_logits(modality.floor_features, seen, targets, unseen, outer.folds, count, task.solver)

@@ -294,6 +294,11 @@ class Workbench:
         reads: Reads = pick(HEADS, self.task.head, what="kind of head").reads
         return reads
 
+    @property
+    def head_is_trained(self) -> bool:
+        """Whether the head is a part of the checkpoint, so that it needs no higher rate than the rest."""
+        return bool(getattr(HEADS[self.task.head], "starts_trained", False))
+
     def network_on(self, backbone: Backbone, units: Units | None = None) -> Network:
         """A network on `backbone` that ends in the head that a training of the task begins with."""
         head = HEADS[self.task.head].start(backbone, self.outputs) if units is None else None

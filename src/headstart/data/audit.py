@@ -264,11 +264,19 @@ def _require_an_answer(found: Audit) -> None:
         raise DataError(f"{found.name}: no training question with an answer in its context is left{why}. Add some.")
 
 
+def _require_a_text(found: Audit) -> None:
+    """Raise DataError unless there is a text to learn from outside the test part."""
+    if not sum(count for part, count in found.parts.items() if part != "test"):
+        why = "".join(f"; set aside {count}, {reason}" for reason, count in found.reasons.items())
+        raise DataError(f"{found.name}: no text is left to learn from{why}. Add some.")
+
+
 REQUIRE: Mapping[str, Callable[[Audit], None]] = {
     "single": _require_two_classes,
     "multi": _require_two_classes,
     "ordinal": _require_two_classes,
     "quantity": _require_two_numbers,
     "span": _require_an_answer,
+    "language": _require_a_text,
 }
 """What must be left to train on, by kind of labels."""

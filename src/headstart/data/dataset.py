@@ -11,9 +11,9 @@ import numpy as np
 from headstart.data.numbers import place_of
 
 Part = Literal["train", "val", "test", ""]
-Kind = Literal["single", "multi", "ordinal", "quantity", "span"]
-"""One class per example, any number, one of an order of classes, a number, or a stretch of the example's own text."""
-CLASSLESS: tuple[Kind, ...] = ("quantity", "span")
+Kind = Literal["single", "multi", "ordinal", "quantity", "span", "language"]
+"""One class per example, any number, one of an order of classes, a number, a stretch of the example's own text, or nothing but the text itself, to be learned."""
+CLASSLESS: tuple[Kind, ...] = ("quantity", "span", "language")
 """Kinds of labels that name no classes."""
 SHARING: tuple[Kind, ...] = ("span",)
 """Kinds whose examples share texts by nature, several questions about one passage: that two of them look alike says nothing."""
@@ -26,7 +26,7 @@ class Dataset:
     `items[i]` is what the modality's reader can decode (a path, a member of a zip file, a PIL image, an array, a
     text, a pair of texts); `ids[i]` names it to people (a relative path, `train.csv row 17`); `labels[i]` holds its
     class names, exactly one where `kind` is "single" or "ordinal", any number where it is "multi", for a "quantity" the
-    number as it is written, for a "span" the right answers (`data.spans`), none where the text has no answer, and `labels` is None where there are none; `parts[i]` is the part its source put it in, "" where the source did not say; `groups[i]` is
+    number as it is written, for a "span" the right answers (`data.spans`), none where the text has no answer, for "language" none ever, and `labels` is None where there are none; `parts[i]` is the part its source put it in, "" where the source did not say; `groups[i]` is
     what must stay on one side of every split. `guesses` tells in words what was guessed about the source, and
     `aside` names what its reader could not take up, each with the reason.
     """

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from headstart.data.builtin import PREFIX, read_builtin
+from headstart.data.conversations import LM, dataset_of
 from headstart.data.dataset import Dataset
-from headstart.data.frame import frames_dataset
 from headstart.data.labels import as_task
 from headstart.data.merge import merged
 from headstart.data.options import Columns, Limits
+from headstart.data.read_corpus import PROSE_SUFFIXES, file_corpus, is_corpus, tree_corpus
 from headstart.data.read_folder import tree_dataset
 from headstart.data.read_python import objects_dataset, read_python
 from headstart.data.read_table import part_by_name, table_frames, tree_frames
@@ -25,7 +26,7 @@ __all__ = ["Columns", "Limits", "read", "read_inputs"]
 
 DEFAULT_LIMITS = Limits()
 NO_COLUMNS = Columns()
-TAKES = "a folder, .zip, .csv, .tsv, .jsonl or .parquet"
+TAKES = "a folder, .zip, .csv, .tsv, .jsonl or .parquet, or a .txt or .md file of text to learn"
 
 
 def read(source: Any, *, columns: Columns = NO_COLUMNS, limits: Limits = DEFAULT_LIMITS) -> Dataset:
@@ -116,15 +117,19 @@ def _read_path(path: Path, columns: Columns, limits: Limits, *, labelled: bool) 
     if kind == ".zip":
         return _read_tree(zip_tree(path, limits), columns, limits, labelled=labelled)
     if kind in TABLE_SUFFIXES:
-        return frames_dataset(str(path), table_frames(path, limits), columns, limits, labelled=labelled)
+        return dataset_of(str(path), table_frames(path, limits), columns, limits, labelled=labelled)
+    if kind in PROSE_SUFFIXES and labelled and columns.task in (None, LM):
+        return file_corpus(path)
     raise DataError(f"{path}: a file of a kind that cannot be read as labelled data. Give {TAKES}.")
 
 
 def _read_tree(tree: Tree, columns: Columns, limits: Limits, *, labelled: bool) -> Dataset:
     """Tables where they are what the tree holds, or where they describe its pictures; else class folders."""
+    if labelled and not columns.are_named and (is_corpus(tree) if columns.task is None else columns.task == LM and tree.having(PROSE_SUFFIXES)):
+        return tree_corpus(tree)
     tables = _tables(tree)
     if tables:
-        found = frames_dataset(tree.name, tree_frames(tree, tables, limits), columns, limits, labelled=labelled)
+        found = dataset_of(tree.name, tree_frames(tree, tables, limits), columns, limits, labelled=labelled)
         return replace(
             found, guesses=(f"read the table{'s' if len(tables) > 1 else ''} {', '.join(tables)}", *found.guesses)
         )

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from headstart.data.conversations import dataset_of
 from headstart.data.dataset import Dataset
-from headstart.data.frame import Frame, frames_dataset
+from headstart.data.frame import Frame
 from headstart.data.hugging_face import hub_frames
 from headstart.data.labels import Labels, read_labels
 from headstart.data.options import Columns, Limits
@@ -45,7 +46,7 @@ def _read_pandas(frame: Any, columns: Columns, limits: Limits, labelled: bool) -
         raise DataError("DataFrame: two columns have the same name. Rename one.")
     cells = {str(name): [_plain(value) for value in frame[name].tolist()] for name in frame.columns}
     table = Frame("DataFrame", cells, [f"row {index}" for index in frame.index])
-    return frames_dataset("DataFrame", [table], columns, limits, labelled=labelled)
+    return dataset_of("DataFrame", [table], columns, limits, labelled=labelled)
 
 
 def _plain(value: Any) -> Any:
@@ -54,7 +55,7 @@ def _plain(value: Any) -> Any:
 
 
 def _read_hugging_face(source: Any, columns: Columns, limits: Limits, labelled: bool) -> Dataset:
-    return frames_dataset("Hugging Face data set", hub_frames(source), columns, limits, labelled=labelled)
+    return dataset_of("Hugging Face data set", hub_frames(source), columns, limits, labelled=labelled)
 
 
 READERS: dict[str, Callable[[Any, Columns, Limits, bool], Dataset]] = {

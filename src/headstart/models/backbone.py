@@ -100,6 +100,10 @@ class Backbone(nn.Module, ABC):
         """The last layer's states of single tokens; raises ModelError for a network that has none."""
         raise ModelError(f"{self.card.name}: gives no states per token. Use a text model.")
 
+    def padded_states(self, inputs: Inputs) -> States:
+        """The same, each row of the batch passed by itself, as a pass that goes on from a cut needs it."""
+        return self.states(inputs)
+
     @abstractmethod
     def stage_features(self, inputs: Inputs, only: Sequence[int] | None = None) -> list[Tensor]:
         """Pooled features after every stage, each (B, width of the stage); the last equals `forward`.

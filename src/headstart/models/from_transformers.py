@@ -23,6 +23,7 @@ from headstart.models.card_file import check_weights, written_card
 from headstart.models.front_matter import front_matter
 from headstart.models.image_backbone import pixels_in_words
 from headstart.models.image_preprocess import ImagePreprocess
+from headstart.models.language import LanguagePreprocess
 from headstart.models.sentence import max_length, pooling_of, transformer_folder
 from headstart.models.source_head import SourceHead, find_head
 from headstart.models.text_backbone import Pooling, TextBackbone
@@ -93,16 +94,25 @@ def _image_head(paths: Sequence[Path], config: Any, width: int) -> SourceHead | 
     return find_head(tensors, IMAGE_HEADS, width, labels)
 
 
+RESCALED = ("final_logit_softcapping", "logit_scale", "logits_scaling")
+"""What some families do to their scores of the next token, which is not done here."""
+
+
 def _next_token(paths: Sequence[Path], config: Any, net: nn.Module) -> Tensor | None:
     """The rows that a causal language model compares its states with to tell the next token; None for other models."""
     if not any("CausalLM" in name or "LMHead" in name for name in config.architectures or ()):
         return None
-    own = read_some(paths, ["lm_head.weight"]).get("lm_head.weight")
-    if own is not None:
-        return own.float()
+    if any(getattr(config, name, None) not in (None, 1, 1.0) for name in RESCALED):
+        return None
+    found = read_some(paths, ["lm_head.weight", "lm_head.bias"])
+    if "lm_head.bias" in found:
+        return None
     with_embeddings: Any = net
-    # Not a copy: a vocabulary is most of a small model.
-    return with_embeddings.get_input_embeddings().weight.detach() if config.tie_word_embeddings else None
+    if config.tie_word_embeddings:
+        # Not a copy: a vocabulary is most of a small model.
+        return with_embeddings.get_input_embeddings().weight.detach()
+    own = found.get("lm_head.weight")
+    return None if own is None else own.float()
 
 
 def rebuild(description: Mapping[str, Any], folder: Path) -> Backbone:
@@ -115,10 +125,13 @@ def rebuild(description: Mapping[str, Any], folder: Path) -> Backbone:
         return HubImageBackbone(net, preprocess=ImagePreprocess.from_dict(description["preprocess"]), card=card)
     pooling = Pooling(tuple(description["pooling"]["modes"]), description["pooling"]["normalise"])
     reading = pick(PREPROCESSES, description["preprocess"].get("reads", TextPreprocess.kind), what="way to read texts")
-    return TextBackbone(net, preprocess=reading.load(folder, description["preprocess"]), card=card, pooling=pooling)
+    reader = TextBackbone(net, preprocess=reading.load(folder, description["preprocess"]), card=card, pooling=pooling)
+    if reader.is_tied:  # the embeddings that will be loaded tell the next token too, where any did
+        reader.next_token_VD = _next_token((), config, net)
+    return reader
 
 
-PREPROCESSES: Mapping[str, Any] = {reading.kind: reading for reading in (TextPreprocess, WindowPreprocess)}
+PREPROCESSES: Mapping[str, Any] = {reading.kind: reading for reading in (TextPreprocess, WindowPreprocess, LanguagePreprocess)}
 """Ways to read texts, by the name in their description."""
 
 

@@ -93,7 +93,7 @@ class Resumed(nn.Module):
 
     def states(self, inputs: Inputs) -> States:
         """The states of single tokens from the activations at the cut."""
-        return self._onwards(inputs, self.backbone.states)
+        return self._onwards(inputs, self.backbone.padded_states)
 
     def _onwards(self, inputs: Inputs, ending: Callable[[Inputs], Ended]) -> Ended:
         """What `ending`, a pass of the backbone, gives where it goes on from the cut."""

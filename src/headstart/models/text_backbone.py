@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from headstart.models.backbone import WINDOWED, Backbone, Inputs, Stage, States
 from headstart.models.card import SourceCard
 from headstart.models.cut import cut, first_tensor, watch
 from headstart.models.narrow import narrowed
+from headstart.models.packing import packed_states
 from headstart.models.text_preprocess import WINDOW_OF, TextPreprocess
 
 
@@ -116,11 +117,19 @@ class TextBackbone(Backbone):
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Features (B, D) of a batch of token tensors (R, T)."""
-        seen = self.states(inputs)
+        seen = self.padded_states(inputs)
         return self.pooling(seen.hidden_VTD, seen.mask_VT, seen.inputs.get(WINDOW_OF))
 
     def states(self, inputs: Inputs) -> States:
-        """The last layer's states of single tokens."""
+        """The last layer's states of single tokens; where the preprocessing says so, texts are packed on their way through."""
+        if isinstance(inputs, dict) and getattr(self.preprocess, "packs", False):
+            hidden_VTD = packed_states(self.net, inputs["input_ids"], inputs["attention_mask"])
+            if hidden_VTD is not None:
+                return States(hidden_VTD, inputs["attention_mask"], inputs)
+        return self.padded_states(inputs)
+
+    def padded_states(self, inputs: Inputs) -> States:
+        """The last layer's states of single tokens, of each text by itself."""
         if not isinstance(inputs, dict):
             raise TypeError("a text backbone takes a dict of token tensors, not pictures")
         hidden_VTD = first_tensor(self.net(**{name: inputs[name] for name in WINDOWED if name in inputs}))
@@ -170,7 +179,8 @@ class TextBackbone(Backbone):
 
     def narrowed(self, tokens: np.ndarray) -> AbstractContextManager[None]:
         """While it lasts, the token embeddings are those of `tokens` alone."""
-        return narrowed(self.net, tokens)
+        # What tells the next token compares with all of them.
+        return nullcontext() if getattr(self.preprocess, "tells_tokens", False) else narrowed(self.net, tokens)
 
     def save_preprocessing(self, folder: Path) -> None:
         """Write the tokenizer's files."""
@@ -182,13 +192,25 @@ class TextBackbone(Backbone):
         from headstart.models.from_transformers import build
 
         net: Any = self.net
-        return TextBackbone(
-            build(net.config),
+        other: Any = build(net.config)
+        twin = TextBackbone(
+            other,
             preprocess=self.preprocess,
             card=self.card.random_twin(),
             pooling=self.pooling,
             stages=self.stages,
         )
+        if self.next_token_VD is not None:
+            deviation = getattr(net.config, "initializer_range", 0.02)
+            own = torch.empty_like(self.next_token_VD).normal_(0, deviation) if not self.is_tied else other.get_input_embeddings().weight
+            twin.next_token_VD = own.detach()
+        return twin
+
+    @property
+    def is_tied(self) -> bool:
+        """Whether the next token is told by comparing with the embeddings themselves."""
+        net: Any = self.net
+        return bool(getattr(net.config, "tie_word_embeddings", False))
 
     def _cut(self) -> tuple[Stage, ...]:
         inputs = self.preprocess.collate([self.preprocess.prepare(self.preprocess.example)])

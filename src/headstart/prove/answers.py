@@ -10,8 +10,9 @@ import numpy as np
 from headstart.errors import DataError
 from headstart.prove.estimate import Array
 
-Kind = Literal["single", "multi", "ordinal", "quantity", "span"]
-"""What is judged: one class per example, any number, one of an order, a number (`prove.quantities`), or a stretch of text (`prove.spans`)."""
+Kind = Literal["single", "multi", "ordinal", "quantity", "span", "language"]
+"""What is judged: one class per example, any number, one of an order, a number (`prove.quantities`), a stretch of text (`prove.spans`), or the text itself
+(`prove.losses`)."""
 
 
 @dataclass(frozen=True, slots=True)

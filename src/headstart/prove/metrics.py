@@ -16,6 +16,7 @@ import numpy as np
 from headstart.errors import DataError, OptionError
 from headstart.prove.answers import Answers, Kind
 from headstart.prove.estimate import LEVEL, RESAMPLES, Array, Estimate, bootstrap, flawless_low, proportion, undefined
+from headstart.prove.losses import Losses, bits_per_byte, nats_per_token, perplexity
 from headstart.prove.quantities import Quantities, mean_ranks, weighted_correlation
 from headstart.prove.spans import Spans
 
@@ -23,7 +24,7 @@ SMALLEST = 1e-15  # a probability of exactly zero for what happened costs −ln 
 WORK = 200_000_000  # ranks counted in one bootstrap; beyond, fewer resamples are drawn (never fewer than FEWEST)
 FEWEST = 400
 
-Judged = Answers | Quantities | Spans
+Judged = Answers | Quantities | Spans | Losses
 Values = Callable[[Any, Array], Array]
 """From answers of a kind that the metric judges, and how often each example counts (b × N), to b values."""
 
@@ -248,6 +249,9 @@ _ROWS = (
     Metric("answer_f1", "F1 where there is an answer", answer_f1, ("span",)),
     Metric("no_answer_right", "Right that there is none", no_answer_right, ("span",)),
     Metric("answer_log_loss", "Log loss of answers", answer_log_loss, ("span",), higher_is_better=False, bounded=False),
+    Metric("bits_per_byte", "Bits per byte", bits_per_byte, ("language",), higher_is_better=False, bounded=False),
+    Metric("nats_per_token", "Nats per token", nats_per_token, ("language",), higher_is_better=False, bounded=False),
+    Metric("perplexity", "Perplexity", perplexity, ("language",), higher_is_better=False, bounded=False),
     Metric("accuracy", "Accuracy", accuracy, _ONE, proportion=True),
     Metric("subset_accuracy", "Subset accuracy", accuracy, ("multi",), proportion=True),
     Metric("balanced_accuracy", "Balanced accuracy", balanced_accuracy, _ONE, by_class=True),
@@ -332,6 +336,8 @@ def estimate(
 def _lack(answers: Judged) -> str:
     if isinstance(answers, Spans):
         return "no question of this kind"
+    if isinstance(answers, Losses):
+        return "no token that counts"
     if isinstance(answers, Quantities):
         return "it needs numbers that differ, in truth and prediction"
     return "it needs examples of two classes at least"

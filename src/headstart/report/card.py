@@ -97,6 +97,8 @@ def _pipeline(result: Result) -> str | None:
     """What a hub calls the task; regression has no name there."""
     if result.task["kind"] == "span":
         return "question-answering"
+    if result.task["kind"] == "language":
+        return "text-generation"
     return None if result.task["kind"] == "quantity" else PIPELINES.get(result.task["modality"])
 
 
@@ -111,6 +113,11 @@ def _intended(result: Result) -> str:
         return (
             "## What it is for\n\nIt answers a question with words that stand in the context given with it, or says that there is no answer. "
             "It knows nothing but that context, and an answer that has to be put together from several places is beyond it."
+        )
+    if result.task["kind"] == "language":
+        return (
+            "## What it is for\n\nIt goes on with a text in the manner of those it learned from, and says how surprising a text is to it. What it "
+            "writes need not be true, and what stood in its training texts may come out again word for word."
         )
     classes = result.task["classes"]
     named = ", ".join(f"`{_code(name)}`" for name in classes[:CLASSES_SHOWN])
@@ -159,7 +166,7 @@ def _evidence(result: Result) -> str:
             "",
             f"In the test it answered {words.percent(found['answered'], 0)} of the questions; {words.percent(found['answerable'], 0)} have an answer.",
         ]
-    elif result.calibration:
+    elif result.calibration and "ece_after" in result.calibration:
         before, after = result.calibration["ece_before"], result.calibration["ece_after"]
         lines += [
             "",
@@ -198,6 +205,12 @@ def _source(result: Result) -> str:
 
 
 def _load(result: Result) -> str:
+    if result.task["kind"] == "language":
+        return (
+            "## How to use it\n\n"
+            + _block("python", 'import headstart\n\nmodel = headstart.load("FOLDER")\nprint(model.generate("Once upon a time", temperature=0.8))')
+            + "\n\nReport: report.html. Every figure: result.json."
+        )
     example = '("a question", "its context")' if result.task["kind"] == "span" else '"one-more-example"'
     code = f'import headstart\n\nmodel = headstart.load("FOLDER")\nmodel.predict([{example}]).rows'
     return f"## How to use it\n\n{_block('python', code)}\n\nReport: report.html. Every figure: result.json."

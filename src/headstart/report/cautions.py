@@ -73,7 +73,7 @@ def _controls(result: Result, audit: Audit) -> Caution | None:
         if near:
             said = result.floor_names.get(role, "a classical method")
             name = str(said if result.task["kind"] in GUESSES and role == "floor-majority" else what or said)
-            does, beyond = ("is off by", "below") if is_off(result) else ("gets", "above")
+            does, beyond = ("needs" if result.task["kind"] == "language" else "is off by", "below") if is_off(result) else ("gets", "above")
             text = f"{name[0].upper()}{name[1:]} {does} {main_text(result, figure)}, within the interval of transfer or {beyond} it."
             return Caution(title, f"{text} {meaning}")
     return None

@@ -172,6 +172,8 @@ def _calibration(result: Result) -> list[Line]:
     if "coverage" in found:
         told = f"± {words.number(found['reach'])}, made to hold {words.percent(found['level'], 0)}, held {words.share(found['coverage'])}"
         return [Line(labelled("Intervals", told), "strong")]
+    if "ece_after" not in found:
+        return []
     before, after = (words.share(found[name]) for name in ("ece_before", "ece_after"))
     return [Line(labelled("Calibration", f"confidence is off by {after}, before {before}"), "strong")]
 

@@ -16,11 +16,11 @@ SHARES = (
     "accuracy", "subset_accuracy", "balanced_accuracy", "macro_f1", "micro_f1", "hamming_loss", "f1", "exact_match", "answer_f1", "no_answer_right",
 )  # fmt: skip
 """Metrics that people read as a percentage; the others keep their own scale."""
-IN_UNITS = ("mae", "rmse", "rank_mae")
+IN_UNITS = ("mae", "rmse", "rank_mae", "perplexity")
 """Metrics in the user's own unit, or in classes of an order."""
-MAIN = {"single": "accuracy", "multi": "subset_accuracy", "ordinal": "rank_mae", "quantity": "mae", "span": "f1"}
+MAIN = {"single": "accuracy", "multi": "subset_accuracy", "ordinal": "rank_mae", "quantity": "mae", "span": "f1", "language": "bits_per_byte"}
 """The metric that the verdict is about, by kind of labels."""
-UNITS = {"ordinal": " classes", "quantity": ""}
+UNITS = {"ordinal": " classes", "quantity": "", "language": " bits per byte"}
 """What stands behind the main figure where it says by how much answers are off."""
 RANKED_BY = {
     "ordinal": "left-out accuracy over the steps of the order",
@@ -28,7 +28,7 @@ RANKED_BY = {
 }
 """What candidates are compared by in a ranking, where it is not leave-one-out accuracy."""
 
-GUESSES = {"quantity": "Median", "ordinal": "Middle class", "span": "Never an answer"}
+GUESSES = {"quantity": "Median", "ordinal": "Middle class", "span": "Never an answer", "language": "Single tokens"}
 """What the floor without any method is called, where it is not the most frequent class."""
 
 ROLES = {
@@ -122,6 +122,8 @@ def main_text(result: Result, figure: Figure) -> str:
 def main_caption(result: Result) -> str:
     """What the main figure is, for the chart that compares."""
     many = nouns(result)[1]
+    if result.task["kind"] == "language":
+        return "Bits per byte of text; lower is better"
     if is_off(result):
         return f"Mean absolute error, {unit_text(result)}; lower is better"
     if result.task["kind"] == "span":
@@ -209,12 +211,13 @@ def _headline_by_errors(result: Result, verdict: Mapping[str, Any]) -> str:
         near, far = sorted((abs(low), abs(high)))
         size += f" ({number(near)}–{number(far)})"
     against, told = "the same network trained from scratch", p_text(verdict["p_value"])
+    needs = "needs" if result.task["kind"] == "language" else "is off by"
     between = "" if low is None or high is None else f" (between {number(low)} and {number(high)})"
     sentences = {
         "helped": f"Transfer helped: {off}, {size} less than {against} ({told}).",
         "hurt": f"Transfer hurt: {off}, {size} more than {against} ({told}).",
         "same": f"Transfer made no difference: {off}, within {number(verdict['margin'])}{unit} of {against}.",
-        "unclear": f"Unclear whether transfer helped: {off}; {against} is off by {number(value)}{unit}{between} more, which may be "
+        "unclear": f"Unclear whether transfer helped: {off}; {against} {needs} {number(value)}{unit}{between} more, which may be "
         f"chance ({told}).",
     }
     return sentences[verdict["word"]]
@@ -226,9 +229,12 @@ def right_text(result: Result) -> str:
     many = nouns(result)[1]
     if is_off(result):
         if figure is None or figure.get("value") is None:
-            return f"how far answers on test {many} are off could not be measured"
+            what = f"the bits per byte of test {many}" if result.task["kind"] == "language" else f"how far answers on test {many} are off"
+            return f"{what} could not be measured"
         ends = number_span(figure)
         unit = UNITS[result.task["kind"]]
+        if result.task["kind"] == "language":
+            return f"{number(figure['value'])}{unit} on test {many}{f' ({ends})' if ends else ''}"
         return f"off by {number(figure['value'])}{unit} on average on test {many}{f' ({ends})' if ends else ''}"
     if figure is None or figure.get("value") is None:
         return f"the share of test {many} right could not be measured"
@@ -268,6 +274,8 @@ def gap_text(result: Result) -> str:
     gap = result.gap
     if not gap or gap["difference"].get("value") is None:
         return ""
+    if result.task["kind"] == "language":
+        return f"Its training texts take {number_figure(gap['train'])} bits per byte, the test texts {number_figure(gap['test'])}."
     if is_off(result):
         return (
             f"On its training data the model is off by {number_figure(gap['train'])} on average, on the test data by "
@@ -308,6 +316,9 @@ def role_note(result: Result, role: str) -> str:
 def scheme_text(result: Result) -> str:
     """How the figures were come by, in words."""
     many = nouns(result)[1]
+    if result.task["kind"] == "language" and result.data["scheme"] == "held out":
+        kept = "whole documents, or runs of neighbouring blocks," if result.data["groups"] else "each"
+        return f"Before anything was tried, {result.data['test']:,} {many} were held out for the test, {kept} on one side. They were judged once, at the end."
     words = {
         "given test": "The test part came with the data. Its labels stayed locked until everything was chosen, and were read once.",
         "held out": f"Before anything was tried, {result.data['test']:,} {many} were held out for the test, in each "

@@ -44,6 +44,7 @@ class Result:
       "points", "folds", "missing"}`; None without a scratch control.
     - `concepts`: what the answers rest on, `{"findings": [{"name", "title", "sentence", "on", "rows", "examples", "warning"}], "words",
       "left_out"}`; None where there are no checks for such data.
+    - `language`: of a language model `{"conversations", "how", "samples": [{"id", "prompt", "transfer", "scratch", "truth"}]}`, else None.
     - `phases`: `[{"name", "seconds", "peak_mib"}]`; `seed`, `versions`, `options`, `machine` as used.
     """
 
@@ -66,6 +67,7 @@ class Result:
     foresight: Mapping[str, Any] | None = None
     head_start: Mapping[str, Any] | None = None
     concepts: Mapping[str, Any] | None = None
+    language: Mapping[str, Any] | None = None
     schema_version: int = SCHEMA_VERSION
 
     def write(self, path: Path) -> None:

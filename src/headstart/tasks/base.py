@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -145,4 +145,13 @@ class Task(Protocol):
 
     def answers(self, targets: np.ndarray, probabilities_NK: np.ndarray) -> Any:
         """True targets beside what was said, as the metrics want them."""
+        ...
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A task whose floors count tokens: they have to see texts as a network's preprocessing makes them."""
+
+    def token_floors(self, learned: Iterable[Any], asked: Iterable[Any], vocabulary: int) -> Mapping[str, np.ndarray]:
+        """Rows by floor for the prepared examples `asked`, from the prepared training examples `learned`; token ids are below `vocabulary`."""
         ...

@@ -1,0 +1,57 @@
+"""Evidence of language models: the verdict by paired losses of the same texts, and the gap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from headstart.prove.compare import Verdict, compare_losses
+from headstart.prove.losses import Losses
+from headstart.report.words import number, p_text
+from headstart.runtime import generator
+
+MARGIN = 0.01
+"""A hundredth of a bit per byte either way makes no difference."""
+UNIT = "bits per byte"
+
+
+def verdict_by_loss(answers: Mapping[str, Losses], groups: np.ndarray | None, seed: int) -> dict[str, Any] | None:
+    """The best transfer against the best scratch on the same test texts, documents resampled whole; None without scratch."""
+    if "scratch" not in answers:
+        return None
+    found = compare_losses(
+        answers["transfer"].off_N,
+        answers["scratch"].off_N,
+        margin=MARGIN,
+        rng=generator(seed, "verdict"),
+        groups=groups,
+        name="loss",
+    )
+    return {
+        "word": found.word,
+        "difference": asdict(found.difference),
+        "p_value": found.p_value,
+        "better": found.better,
+        "worse": found.worse,
+        "n": found.n,
+        "against": "scratch",
+        "margin": MARGIN,
+        "sentence": sentence(found),
+    }
+
+
+def sentence(found: Verdict) -> str:
+    """The verdict in plain words."""
+    size = f"{number(abs(found.difference.value or 0.0))} {UNIT}"
+    low, high = found.difference.low, found.difference.high
+    ends = "no interval" if low is None or high is None else f"95 % interval {number(low)} to {number(high)}"
+    words = {
+        "helped": f"Transfer helped: {size} fewer than the same network trained from scratch",
+        "hurt": f"Transfer hurt: {size} more than the same network trained from scratch",
+        "same": f"Transfer made no difference: within {number(MARGIN)} {UNIT} of the same network trained from scratch",
+        "unclear": "Unclear whether transfer helped against the same network trained from scratch",
+    }
+    return f"{words[found.word]} ({ends}, {p_text(found.p_value)}, {found.n} test texts)."
