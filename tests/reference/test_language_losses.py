@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def test_counting_is_laplace_and_witten_bell():
     learned, asked = [[0, 1, 2, 1, 2], [0, 2, 3]], [[0, 1, 2, 3, 4, 1]]
     found = TASKS["language"].token_floors(map(told, learned), map(told, asked), 5)
     single = Counter(token for ids in learned for token in ids[1:])
-    pair = Counter(both for ids in learned for both in zip(ids, ids[1:], strict=False))
+    pair = Counter(both for ids in learned for both in pairwise(ids))
     total = sum(single.values())
 
     def p_single(token):

@@ -65,7 +65,7 @@ def perplexity(answers: Losses, counts_bN: Array) -> Array:
 
 def bits_per_byte(answers: Losses, counts_bN: Array) -> Array:
     """Bits over the bytes of UTF-8 that the tokens stand for: the same measure whatever the tokenizer."""
-    return _over(counts_bN @ answers.nats_N, counts_bN @ answers.bytes_N) / np.log(2)
+    return np.asarray(_over(counts_bN @ answers.nats_N, counts_bN @ answers.bytes_N) / np.log(2))
 
 
 def _over(nats_b: Array, count_b: Array) -> Array:
