@@ -68,7 +68,7 @@ def ladder(subject: Subject, clean_NK: np.ndarray) -> Finding:
         figure = proportion(int(still_N.sum()), len(still_N))
         kept = proportion(int((still_N & right_N).sum()), int(right_N.sum()))
         title = one.told.format(share=f"{100 * strength:.0f} % of" if strength < 1 else "all")
-        rows.append(Row(title, figure, f"of the right answers {told(kept)} stay right"))
+        rows.append(Row(title, figure, f"keeps {told(kept)} of right answers"))
         worst[one.name] = (figure, title)
     hardest = min(worst.values(), key=lambda found: found[0].value or 0.0)
     mildest = max(worst.values(), key=lambda found: found[0].value or 0.0)

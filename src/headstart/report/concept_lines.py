@@ -27,8 +27,8 @@ def findings_text(found: Mapping[str, Any], *, width: int) -> Text:
         for line in wrap(words.clean(one["sentence"]), width):
             text.append(f"{line}\n")
         names = [words.clean(row["name"]) for row in one["rows"]]
-        for line in strip_lines(names, [row["figure"] for row in one["rows"]], width, axis=True):
-            text.append(f"{cut(line.text, width)}\n", style=STYLES[line.tone])
+        for drawn in strip_lines(names, [row["figure"] for row in one["rows"]], width, axis=True):
+            text.append(f"{cut(drawn.text, width)}\n", style=STYLES[drawn.tone])
         for line in wrap(f"On {words.clean(one['on'])}; intervals at 95 %.", width):
             text.append(f"{line}\n", style="dim")
         text.append("\n")
