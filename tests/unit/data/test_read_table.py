@@ -271,3 +271,20 @@ def test_tables_to_predict_need_no_label(tmp_path: Path) -> None:
     assert (data.items, data.labels) == (["a b", "c d"], None)
     assert read_inputs([write(tmp_path / "u.csv", ROWS)]).labels is None
     assert read_inputs(["just a sentence."], modality="text").items == ["just a sentence."]
+
+
+def test_a_table_in_another_encoding_is_read_and_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes("text,label\ngrün und rot,a\nblau und gelb,b\n".encode("cp1252"))
+    found = read(tmp_path / "t.csv")
+    assert found.items[0] == "grün und rot"
+    assert "t.csv: not UTF-8, read as Windows-1252" in found.guesses
+
+
+def test_a_huge_field_costs_its_row_and_not_the_table(tmp_path: Path) -> None:
+    with (tmp_path / "t.csv").open("w") as file:
+        file.write("text,label\na story,x\n")
+        file.write("y" * 20_000_000 + ",x\n")
+        file.write("the sea,z\n")
+    found = read(tmp_path / "t.csv")
+    assert len(found) == 2
+    assert [(name, "20,000,000 characters, over the limit" in why) for name, why in found.aside] == [("t.csv row 2", True)]

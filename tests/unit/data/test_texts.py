@@ -90,3 +90,22 @@ def test_describe_and_excerpt() -> None:
     assert texts.thumbnail("word " * 200, 96).endswith("…")
     assert texts.thumbnail(("a", "b"), 96) == "a ⁄ b"
     assert texts.floor_features([("a", "b"), "c"]) == ["a\nb", "c"]
+
+
+def test_a_text_over_the_limit_is_refused_wherever_it_comes_from(tmp_path: Path) -> None:
+    long = "x" * (texts.CHARACTERS_LIMIT + 1)
+    (tmp_path / "long.txt").write_text(long)
+    for item in (long, ("short", long), tmp_path / "long.txt"):
+        for reader in (texts.decode, texts.audit_one):
+            with pytest.raises(DataError, match="over the limit of 131,072"):
+                reader(item)
+    assert texts.decode(long[1:]) == long[1:]
+
+
+@pytest.mark.parametrize(
+    ("text", "misread"),
+    [("café".encode().decode("cp1252"), True), ("café", False), ("plain", False), ("日本語", False), ("Ã© und é", False)],
+)
+def test_text_that_was_read_in_the_wrong_encoding_is_noted(text: str, misread: bool) -> None:
+    assert texts.is_misread(text) is misread
+    assert any("looks like UTF-8" in note for note in texts.audit_one(f"{text}").notes) is misread
