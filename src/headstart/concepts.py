@@ -35,8 +35,8 @@ from headstart.prove.estimate import Estimate, proportion
 from headstart.run.folder import Run
 from headstart.runtime import generator
 
-CHECKED = ("text",)
-"""Modalities that have checks."""
+CHECKED: Mapping[str, tuple[str, ...]] = {"text": ("single", "multi", "ordinal")}
+"""Modalities that have checks, and the kinds of labels that they are for."""
 CHECKS_SHARE = 0.06
 """Share of a budget that the checks may take."""
 MOST_TEXTS, FEWEST_TEXTS = 200, 30
@@ -51,8 +51,8 @@ OUT_OF_TIME = "no time was left within the budget"
 
 
 def has_checks(material: Material, bench: Workbench) -> bool:
-    """Whether there are checks for these data: texts, whose answers are right or wrong."""
-    return material.dataset.modality in CHECKED and bench.task.is_right_or_wrong
+    """Whether there are checks for these data: texts with classes."""
+    return bench.task.kind in CHECKED.get(material.dataset.modality, ())
 
 
 def checks_share(material: Material, bench: Workbench) -> float:
@@ -168,7 +168,7 @@ def check_model(model: Model, source: Any, *, columns: Columns | None = None, li
 
     Raises DataError for data of another kind, and OptionError for a model that has no checks.
     """
-    if model.backbone.card.modality not in CHECKED or not model.task.is_right_or_wrong:
+    if model.kind not in CHECKED.get(model.backbone.card.modality, ()):
         raise OptionError("checks of a model are there for texts with classes. Use `headstart check DATA` for the data alone.")
     dataset = read(source, columns=columns or Columns())
     model.check_modality(dataset)

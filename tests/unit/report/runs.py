@@ -69,16 +69,45 @@ INTENTS = [
 ]
 
 
+SHARE = {"value": 0.845, "low": 0.79, "high": 0.89, "n": 200, "method": "exact binomial"}
+CONCEPTS = {
+    "findings": [
+        {
+            "name": "ladder",
+            "title": "When texts are corrupted",
+            "sentence": "Of the texts as they are 84.5 % (79–89) are answered right.",
+            "on": "200 test texts, drawn at random",
+            "rows": [
+                {"name": "as they are", "figure": SHARE, "note": "", "strong": True},
+                {"name": "20 % of letters mistyped", "figure": {**SHARE, "value": 0.8}, "note": "keeps 90.0 %", "strong": False},
+            ],
+            "examples": ["20 % of letters mistyped: I wnated to cnacel"],
+            "warning": "",
+        }
+    ],
+    "words": {
+        "missing": "",
+        "examples": [
+            {"id": "test.csv row 2", "true": ["a"], "predicted": ["b"], "right": False, "for": "b", "target": 1, "changed": 2.0,
+             "missing": 0.004, "truncated": False, "words": [["I", 0.1], ["wanted", -1.2], ["to", 0.0], ["cancel", 3.1]]}
+        ],
+    },
+    "left_out": [],
+}  # fmt: skip
+"""What a text's answers rest on, as a fit notes it."""
+
+
 def intents() -> Run:
-    """Seventy-seven classes of texts with long names."""
+    """Seventy-seven classes of texts with long names, their answers looked into."""
     truth = np.repeat(np.arange(77), 20)
     ids = [f"test.csv row {number + 2}" for number in range(len(truth))]
 
     def excerpt(name: str) -> str:
         return f"I wanted to {INTENTS[truth[int(name.split()[-1]) - 2]].replace('_', ' ')} but the app keeps telling me to wait. What can I do?"
 
-    return run(name="banking77", modality="text", classes=INTENTS, truth=truth, skills={**SKILLS, "transfer": 4.4, "floor-classical": 3.9, "random-frozen": 2.9, "scratch": 3.1},
+    made = run(name="banking77", modality="text", classes=INTENTS, truth=truth, skills={**SKILLS, "transfer": 4.4, "floor-classical": 3.9, "random-frozen": 2.9, "scratch": 3.1},
                ids=ids, ranking=[("minilm", "sentence pairs from the web", 0.884)], strategy="probe", thumbnails=excerpt)  # fmt: skip
+    return replace(made, result=replace(made.result, concepts=CONCEPTS))
 
 
 def tags() -> Run:

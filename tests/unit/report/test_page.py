@@ -210,7 +210,7 @@ def test_without_mistakes_or_optional_evidence_the_page_stands(tmp_path):
 
 def test_every_panel_has_a_template_and_a_name_of_its_own(pages):
     assert len({panel.name for panel in PANELS}) == len(PANELS)
-    shown = set(Seen(pages["digits"]).values("id"))
+    shown = {name for page in ("digits", "intents") for name in Seen(pages[page]).values("id")}
     of_classes = set(TASKS["single"].panels)
     assert {panel.name for panel in PANELS if panel.always or panel.name in of_classes} <= shown
     assert not {panel.name for panel in PANELS if not panel.always} - of_classes & shown
