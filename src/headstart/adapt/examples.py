@@ -128,5 +128,5 @@ def prepare_examples(
     if not (path.is_file() and path.stat().st_size == len(items) * like.nbytes):
         with replacing(path) as temporary, temporary.open("wb") as file:
             for chunk in (first, *([] if len(first) == len(items) else chunks)):
-                file.write(np.stack(chunk).astype(like.dtype, copy=False).data)
+                file.write(np.ascontiguousarray(np.stack(chunk), dtype=like.dtype).data)
     return PreparedExamples(preprocess, path=path, like=like)
