@@ -18,7 +18,7 @@ def concept_commands(app: typer.Typer) -> None:
         epilog=examples(
             "headstart check photos/",
             "headstart check reviews.csv --text review --label stars",
-            "headstart check runs/moods more-reviews.csv      what the model's answers rest on",
+            "headstart check runs/moods more-reviews.csv",
         ),
     )
     def check(
