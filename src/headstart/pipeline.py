@@ -323,7 +323,8 @@ def adapt(
     trials = [trial for split_proved in proved for trial in split_proved.trials]
     if not nested:
         only = proved[0]
-        assert only.network is not None
+        if only.network is None:
+            raise HeadstartError("no way to adapt fits into the time that is left. Give it a longer --budget.")
         return proved, Final(only.winners["transfer"], only.network, only.temperatures["transfer"]), trials
     everything = all_of(material, bench)
     plan = replace(plans[0], control=False)

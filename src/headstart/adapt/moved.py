@@ -97,9 +97,9 @@ class FineTune:
         """Where the mover begins, as it is set at first."""
         return self.mover.first(backbone)
 
-    def schedule(self, examples: int) -> Schedule:
-        """The steps it is given, in epochs; few examples are validated on several folds."""
-        batch_size = 32 if examples >= 64 else 16
+    def schedule(self, examples: int, most: int = 32) -> Schedule:
+        """The steps it is given, in epochs of batches of at most `most`; few examples are validated on several folds."""
+        batch_size = min(most, 32 if examples >= 64 else 16)
         epochs = min(40, max(4, round(self.steps / math.ceil(examples / batch_size))))
         return Schedule(epochs, batch_size, FEW_FOLDS if examples < FEW else 1)
 
@@ -117,7 +117,7 @@ class FineTune:
 
         Whatever the size of batches, there are as many epochs: each example is seen as often, and curves can be compared.
         """
-        plan = self.schedule(len(rows))
+        plan = self.schedule(len(rows), bench.most_in_batch)
         examples, epochs, folds = len(rows), plan.epochs, plan.folds
         batch_size = chosen.get(BATCH_SIZE, plan.batch_size)
         mover = self.mover.set(chosen)

@@ -295,6 +295,11 @@ class Workbench:
         return reads
 
     @property
+    def most_in_batch(self) -> int:
+        """How many examples make a batch at most, as far as the task has a say in it."""
+        return int(getattr(self.task, "most_in_batch", 32))
+
+    @property
     def head_is_trained(self) -> bool:
         """Whether the head is a part of the checkpoint, so that it needs no higher rate than the rest."""
         return bool(getattr(HEADS[self.task.head], "starts_trained", False))

@@ -17,8 +17,10 @@ from headstart.models.chat import asked, by_template, follows_template, plainly,
 from headstart.models.text_preprocess import TextPreprocess, Tokens, Window
 from headstart.prove.passages import Conversation
 
-LONGEST = 1024
-"""Tokens of context at most, whatever the network could take."""
+LONGEST, PASSAGE = 1024, 256
+"""Tokens of context at most, whatever the network could take: in a conversation, and in a stretch of a document, where attention over more costs
+more than it tells.
+"""
 TELLING_WINDOW, TELLING_TOKEN, NEXT, BYTES = "telling_window", "telling_token", "next_token", "bytes"
 """Keys of a batch, a row for each example: of each token that counts the window and the place in it of the token before, which tells it, and its
 id (each B × C, −1 where there is none), and the bytes of UTF-8 that they stand for (B).
@@ -43,7 +45,7 @@ class LanguagePreprocess:
 
     A text begins with the tokenizer's mark for a beginning (or, lacking one, that for an end, as GPT-2 has it), which counts for nothing but
     tells the first token; the end of a document is a token to be told. Of a conversation the answers count, with the sign that ends each. What
-    is longer than `longest` tokens goes in windows, each of which begins with the last token of the one before: every token counts once.
+    is longer than the context goes in windows, each of which begins with the last token of the one before: every token counts once.
     `prepare` is thread-safe.
     """
 
@@ -76,10 +78,10 @@ class LanguagePreprocess:
         """A document's stretch, or a conversation; of a pair of texts the second is the answer."""
         turns = raw.turns if isinstance(raw, Conversation) else () if isinstance(raw, str) else (("user", raw[0]), ("assistant", raw[1]))
         if turns:
-            return self._windows(*self._conversation(turns))
+            return self._windows(*self._conversation(turns), self.longest)
         encoding = self._fast.encode(raw, add_special_tokens=False)
         ids = [*encoding.ids, *([self.end] if getattr(raw, "ends", False) and self.end is not None else [])]
-        return self._windows(ids, np.ones(len(ids), dtype=bool), len(raw.encode(errors="surrogatepass")))
+        return self._windows(ids, np.ones(len(ids), dtype=bool), len(raw.encode(errors="surrogatepass")), min(self.longest, PASSAGE))
 
     def collate(self, prepared: Sequence[Told]) -> dict[str, Tensor]:
         """Examples as one batch: windows of ids (V, T), padded, and for each example what counts of it."""
@@ -136,14 +138,14 @@ class LanguagePreprocess:
             counts |= (ends > begin) & (begins < end)
         return list(encoding.ids), counts, sum(len(said.encode(errors="surrogatepass")) for role, said in turns if role == "assistant")
 
-    def _windows(self, ids: Sequence[int], counts: np.ndarray, size: int) -> Told:
+    def _windows(self, ids: Sequence[int], counts: np.ndarray, size: int, longest: int) -> Told:
         if self.start is not None:
             ids, counts = [self.start, *ids], np.concatenate([[False], counts])
         if not ids:
             raise ModelError("a text of which the tokenizer leaves nothing. Use another model.")
-        step = self.longest - 1
+        step = longest - 1
         whole = np.array(ids, dtype=np.int64)
-        windows = tuple(whole[begin : begin + self.longest] for begin in range(0, max(1, len(whole) - 1), step))
+        windows = tuple(whole[begin : begin + longest] for begin in range(0, max(1, len(whole) - 1), step))
         at = np.flatnonzero(counts[1:])  # the tokens that tell the ones that count
         return Told(windows, at // step, at % step, whole[at + 1], size)
 
