@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def test_counting_is_laplace_and_witten_bell():
     learned, asked = [[0, 1, 2, 1, 2], [0, 2, 3]], [[0, 1, 2, 3, 4, 1]]
     found = TASKS["language"].token_floors(map(told, learned), map(told, asked), 5)
     single = Counter(token for ids in learned for token in ids[1:])
-    pair = Counter(both for ids in learned for both in zip(ids, ids[1:], strict=False))
+    pair = Counter(both for ids in learned for both in pairwise(ids))
     total = sum(single.values())
 
     def p_single(token):
@@ -59,7 +60,7 @@ def test_counting_is_laplace_and_witten_bell():
         seen = sum(pair[both] for both in after)
         return (pair[before, token] + len(after) * p_single(token)) / (seen + len(after)) if after else p_single(token)
 
-    steps = list(zip(asked[0], asked[0][1:], strict=False))
+    steps = list(pairwise(asked[0]))
     wanted = [-sum(math.log(p_single(token)) for _, token in steps), -sum(math.log(p_pair(*step)) for step in steps)]
     assert found["floor-majority"][0].tolist() == pytest.approx([wanted[0], 5, 15])
     assert found["floor-classical"][0].tolist() == pytest.approx([wanted[1], 5, 15])

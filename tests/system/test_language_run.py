@@ -7,12 +7,12 @@ import json
 
 import numpy as np
 import pytest
+from tests.families import BERT, text_model
 from typer.testing import CliRunner
 
 from headstart.cli import app
 from headstart.errors import OptionError
 from headstart.model import load
-from tests.families import BERT, text_model
 
 KINDS = ("old", "new", "great", "dark", "northern", "winding")
 THINGS = ("lamp", "station", "train", "story", "sea", "keeper")

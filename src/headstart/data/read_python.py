@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from headstart.data.dataset import Dataset
 from headstart.data.conversations import dataset_of
+from headstart.data.dataset import Dataset
 from headstart.data.frame import Frame
 from headstart.data.hugging_face import hub_frames
 from headstart.data.labels import Labels, read_labels

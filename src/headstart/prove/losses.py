@@ -59,13 +59,13 @@ def nats_per_token(answers: Losses, counts_bN: Array) -> Array:
 
 
 def perplexity(answers: Losses, counts_bN: Array) -> Array:
-    """e to the nats per token: among how many equally likely tokens one would be as unsure."""
+    """The exponential of the nats per token: among how many equally likely tokens one would be as unsure."""
     return np.asarray(np.exp(nats_per_token(answers, counts_bN)))
 
 
 def bits_per_byte(answers: Losses, counts_bN: Array) -> Array:
     """Bits over the bytes of UTF-8 that the tokens stand for: the same measure whatever the tokenizer."""
-    return _over(counts_bN @ answers.nats_N, counts_bN @ answers.bytes_N) / np.log(2)
+    return np.asarray(_over(counts_bN @ answers.nats_N, counts_bN @ answers.bytes_N) / np.log(2))
 
 
 def _over(nats_b: Array, count_b: Array) -> Array:
