@@ -60,7 +60,7 @@ def test_counting_is_laplace_and_witten_bell():
         seen = sum(pair[both] for both in after)
         return (pair[before, token] + len(after) * p_single(token)) / (seen + len(after)) if after else p_single(token)
 
-    steps = list(zip(asked[0], asked[0][1:], strict=False))
+    steps = list(pairwise(asked[0]))
     wanted = [-sum(math.log(p_single(token)) for _, token in steps), -sum(math.log(p_pair(*step)) for step in steps)]
     assert found["floor-majority"][0].tolist() == pytest.approx([wanted[0], 5, 15])
     assert found["floor-classical"][0].tolist() == pytest.approx([wanted[1], 5, 15])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ class Told:
     places: np.ndarray
     next: np.ndarray
     bytes: int
+    plain: bool = False
+    """Whether it is a conversation that no template wrote."""
 
 
 class LanguagePreprocess:
@@ -51,6 +53,7 @@ class LanguagePreprocess:
 
     kind = "language"
     tells_tokens = True
+    example: Any = "one short text"
 
     def __init__(self, whole: TextPreprocess, *, longest: int, packs: bool = False) -> None:
         """Windows of `longest` tokens; `packs`: whether the network keeps documents apart that are packed into one row."""
@@ -78,7 +81,8 @@ class LanguagePreprocess:
         """A document's stretch, or a conversation; of a pair of texts the second is the answer."""
         turns = raw.turns if isinstance(raw, Conversation) else () if isinstance(raw, str) else (("user", raw[0]), ("assistant", raw[1]))
         if turns:
-            return self._windows(*self._conversation(turns), self.longest)
+            ids, counts, size, plain = self._conversation(turns)
+            return replace(self._windows(ids, counts, size, self.longest), plain=plain)
         encoding = self._fast.encode(raw, add_special_tokens=False)
         ids = [*encoding.ids, *([self.end] if getattr(raw, "ends", False) and self.end is not None else [])]
         return self._windows(ids, np.ones(len(ids), dtype=bool), len(raw.encode(errors="surrogatepass")), min(self.longest, PASSAGE))
@@ -98,6 +102,14 @@ class LanguagePreprocess:
     def cost(self, prepared: Told) -> int:
         """The number of tokens in all windows."""
         return sum(map(len, prepared.ids))
+
+    def told(self, prepared: Sequence[Told]) -> list[str]:
+        """What was done to examples that are too long or refused by a chat template, in sentences."""
+        several = sum(len(one.ids) > 1 for one in prepared)
+        plain = sum(one.plain for one in prepared)
+        lacks = "its chat template does not tell where answers begin, or refuses them" if self.has_template else "its tokenizer has no chat template of which answers can be told apart"
+        said = [f"{several} of {len(prepared)} texts are longer than the context and read in windows."] if several else []
+        return [*said, *([f"{plain} conversations are written plainly, as User: and Assistant:, for {lacks}."] if plain else [])]
 
     def question(self, turns: Sequence[tuple[str, str]]) -> str:
         """Turns written down up to where an answer begins."""
@@ -122,8 +134,8 @@ class LanguagePreprocess:
         """The inverse of `save` and `to_dict`."""
         return cls(TextPreprocess.load(folder, values), longest=values["longest"], packs=values["packs"])
 
-    def _conversation(self, turns: Sequence[tuple[str, str]]) -> tuple[list[int], np.ndarray, int]:
-        """Ids, which of them count, and the bytes of the answers. Turns that a template refuses are written plainly."""
+    def _conversation(self, turns: Sequence[tuple[str, str]]) -> tuple[list[int], np.ndarray, int, bool]:
+        """Ids, which of them count, the bytes of the answers, and whether they are written plainly. Turns that a template refuses are written plainly."""
         written = by_template(self.whole.tokenizer, turns) if self.has_template else None
         text, spans = written or plainly(turns, self._end_sign)
         if written and self._start_sign and text.startswith(self._start_sign):
@@ -136,7 +148,8 @@ class LanguagePreprocess:
         for begin, end in spans:
             # A space before a word is often part of its token: one that reaches into an answer belongs to it.
             counts |= (ends > begin) & (begins < end)
-        return list(encoding.ids), counts, sum(len(said.encode(errors="surrogatepass")) for role, said in turns if role == "assistant")
+        size = sum(len(said.encode(errors="surrogatepass")) for role, said in turns if role == "assistant")
+        return list(encoding.ids), counts, size, written is None
 
     def _windows(self, ids: Sequence[int], counts: np.ndarray, size: int, longest: int) -> Told:
         if self.start is not None:

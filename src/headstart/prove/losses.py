@@ -59,7 +59,7 @@ def nats_per_token(answers: Losses, counts_bN: Array) -> Array:
 
 
 def perplexity(answers: Losses, counts_bN: Array) -> Array:
-    """E to the nats per token: among how many equally likely tokens one would be as unsure."""
+    """The exponential of the nats per token: among how many equally likely tokens one would be as unsure."""
     return np.asarray(np.exp(nats_per_token(answers, counts_bN)))
 
 
