@@ -122,10 +122,6 @@ class LanguageModelling:
         """Nothing is decided: the rows."""
         return probabilities_NK
 
-    def said(self, logits_NK: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """The same whatever the targets: nothing is decided."""
-        return self.probabilities(logits_NK)
-
     def correct(self, probabilities_NK: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """No text is right or wrong."""
         return np.zeros(len(probabilities_NK), dtype=bool)
