@@ -19,8 +19,8 @@ from environments import rival, timed, write_json
 from rich.console import Console
 from rich.table import Table
 
-from headstart.adapt.finetune import predict_logits
 from headstart.adapt.examples import PreparedExamples
+from headstart.adapt.finetune import predict_logits
 from headstart.adapt.head_kinds import HEADS
 from headstart.adapt.network import Network
 from headstart.data.read import read

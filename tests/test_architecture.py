@@ -38,6 +38,7 @@ EDGES = (
     "cli_parts",
     "cli_choose",
     "cli_ask",
+    "cli_generate",
     "cli",
     "__main__",
     "export",
@@ -77,7 +78,7 @@ SEEDING = {
     "set_deterministic_debug_mode",
 }
 HEAVY = {"torch", "torchvision", "timm", "transformers", "sklearn", "scipy", "matplotlib", "pyarrow"}
-LIGHT_FILES = ("__init__.py", "cli.py", "cli_choose.py", "cli_errors.py", "cli_options.py", "cli_parts.py")
+LIGHT_FILES = ("__init__.py", "cli.py", "cli_choose.py", "cli_errors.py", "cli_generate.py", "cli_options.py", "cli_parts.py")
 """They must not load anything heavy when they are imported."""
 
 

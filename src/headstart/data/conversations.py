@@ -41,7 +41,7 @@ def _learned(name: str, frames: Sequence[Frame], columns: Columns, limits: Limit
     turns = next((one for one in TURNS if one in first.columns), None)
     pair = next((one for one in PAIRS if set(one) <= first.columns.keys()), None)
     if columns.text:
-        turns, pair = None, columns.text if len(columns.text) == 2 else None  # type: ignore[assignment]
+        turns, pair = None, columns.text if len(columns.text) == 2 else None
     if turns or pair:
         return _conversations(name, frames, columns, limits, (turns,) if turns else pair or ())
     return _documents(name, frames, columns)
@@ -161,7 +161,7 @@ def _check(turns: Sequence[tuple[str, str]], limits: Limits) -> None:
 
 def _part(frame: Frame, columns: Columns, row: int) -> Part:
     column = columns.split or next((one for one in frame.columns if one.lower() == "split"), None)
-    word = frame.columns[column][row] if column in frame.columns else None
+    word = frame.columns[column][row] if column is not None and column in frame.columns else None
     return frame.part if is_missing(word) else PARTS.get(str(word).strip().lower(), frame.part)
 
 

@@ -101,7 +101,8 @@ def _next_token(paths: Sequence[Path], config: Any, net: nn.Module) -> Tensor | 
     with_embeddings: Any = net
     if config.tie_word_embeddings:
         # Not a copy: a vocabulary is most of a small model.
-        return with_embeddings.get_input_embeddings().weight.detach()
+        embeddings: Tensor = with_embeddings.get_input_embeddings().weight.detach()
+        return embeddings
     own = found.get("lm_head.weight")
     return None if own is None else own.float()
 
