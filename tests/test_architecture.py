@@ -40,6 +40,7 @@ EDGES = (
     "cli_concepts",
     "cli_pretrain",
     "cli_ask",
+    "cli_generate",
     "cli",
     "__main__",
     "export",
@@ -81,7 +82,7 @@ SEEDING = {
 }
 HEAVY = {"torch", "torchvision", "timm", "transformers", "sklearn", "scipy", "matplotlib", "pyarrow"}
 LIGHT_FILES = (
-    "__init__.py", "cli.py", "cli_choose.py", "cli_concepts.py", "cli_errors.py", "cli_options.py", "cli_parts.py", "cli_pretrain.py",
+    "__init__.py", "cli.py", "cli_choose.py", "cli_concepts.py", "cli_errors.py", "cli_generate.py", "cli_ask.py", "cli_options.py", "cli_parts.py", "cli_pretrain.py",
 )  # fmt: skip
 """They must not load anything heavy when they are imported."""
 

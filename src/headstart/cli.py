@@ -15,6 +15,7 @@ from headstart.cli_ask import ask_command
 from headstart.cli_choose import models_app, named, rank_command
 from headstart.cli_concepts import concept_commands
 from headstart.cli_errors import STOPPED, ending_in_one_line
+from headstart.cli_generate import generate_command
 from headstart.cli_parts import COLUMN_OPTIONS, columns, examples, open_page, settings
 from headstart.cli_pretrain import pretrain_command
 
@@ -203,45 +204,7 @@ def predict(
         typer.echo(f"Written: {out}")
 
 
-@app.command(
-    short_help="Let a language model go on from a text.",
-    epilog=examples(
-        'headstart generate runs/plays --prompt "To be or" --temperature 0.8',
-        'headstart generate runs/helper --prompt "How do I reset it?" --top-p 0.9 --stop "###"',
-    ),
-)
-def generate(
-    run: o.RunFolder,
-    prompt: o.Prompt,
-    temperature: o.Temperature = 1.0,
-    top_k: o.TopK = None,
-    top_p: o.TopP = 1.0,
-    repetition_penalty: o.RepetitionPenalty = 1.0,
-    max_tokens: o.MaxTokens = 200,
-    stop: o.Stop = None,
-    chat: o.Chat = None,
-    seed: o.Seed = 0,
-    device: o.Device = "auto",
-    precision: o.InPrecision = o.Precision.auto,
-) -> None:
-    """Go on from a prompt with a model that was fitted with --task lm; the text appears as it is drawn."""
-    from headstart.terminal import working
-
-    with working("Loading"):
-        model = _load(run, device, precision)
-    model.generate(
-        prompt,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        repetition_penalty=repetition_penalty,
-        max_tokens=max_tokens,
-        stop=stop or (),
-        seed=seed,
-        chat=chat,
-        say=lambda piece: typer.echo(piece, nl=False),
-    )
-    typer.echo()
+generate_command(app)
 
 
 @app.command(short_help="How deep a model can be adapted, each way in a line.", epilog=examples("headstart strategies"))

@@ -34,12 +34,12 @@ def sentences(count, seed):
 def plays(tmp_path_factory):
     """A run of a tiny GPT-2 on a folder of plain text."""
     folder = tmp_path_factory.mktemp("plays")
-    for name, count in (("train", 240), ("test", 120)):
+    for name, count in (("train", 240), ("val", 60), ("test", 120)):
         (folder / f"{name}.txt").write_text(". ".join(sentences(count, seed=count)))
     net = text_model(folder / "net", "GPT2LMHeadModel", "GPT2Config", bpe=True, n_positions=40, n_embd=16, n_layer=2, n_head=2)
     texts = folder / "texts"
     texts.mkdir()
-    for name in ("train", "test"):
+    for name in ("train", "val", "test"):
         (folder / f"{name}.txt").rename(texts / f"{name}.txt")
     out = folder / "run"
     told = run("fit", texts, "--model", net, "--strategy", "full", "--set", "lr=1e-2", "--trials", 2, "--out", out, "--no-history", "--device", "cpu")
@@ -105,7 +105,7 @@ def test_answers_are_learned_from_conversations_by_low_rank_additions(tmp_path):
     for number in range(60):
         thing, kind = rng.choice(THINGS), rng.choice(KINDS)
         talk = {"prompt": f"the {thing} {number}", "completion": f"a {kind} {thing}"}
-        lines.append(json.dumps(talk | {"split": "test" if number % 4 == 0 else "train"}))
+        lines.append(json.dumps(talk | {"split": ("test", "val", "train", "train")[number % 4]}))
     lines.append(json.dumps({"prompt": "nothing", "completion": "", "split": "train"}))
     (tmp_path / "talk.jsonl").write_text("\n".join(lines))
     net = text_model(

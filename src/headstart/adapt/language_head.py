@@ -47,7 +47,7 @@ class LanguageHead(nn.Module):
         """The checkpoint's own; raises ModelError for one that tells no next token."""
         own_VD: Tensor | None = getattr(backbone, "next_token_VD", None)
         if own_VD is None:
-            raise ModelError(f"{backbone.card.name}: tells no next token in a way that is known here. Use a causal language model such as GPT-2 or Llama.")
+            raise ModelError(f"{backbone.card.name}: tells no next token in a way that is known here. Name a causal language model, such as a folder of GPT-2 or Llama, with --model.")
         head = cls(own_VD.shape[1], outputs, len(own_VD), bool(getattr(backbone, "is_tied", False)))
         if head.weight is not None:
             with torch.no_grad():

@@ -168,7 +168,7 @@ class FineTune:
         self._require(spec, bench, rows)
         recipe = recipe_of(spec)
         seen, logits, ends, solved, steps, stored_s, began = [], [], set(), [], 0, 0.0, time.perf_counter()
-        used, pruned = folds[: spec.settings["folds"]], False
+        used, pruned = [(whole, bench.few_of(held_out)) for whole, held_out in folds[: spec.settings["folds"]]], False
         alike = [curve for epochs, curve in watch.curves if epochs == recipe.epochs]
         falling = Falling(recipe.epochs, bench.judge(rows[used[0][1]]), alike)
         for number, (whole, held_out) in enumerate(used):

@@ -87,6 +87,7 @@ def prove_split(
     refit_s: dict[str, float] = {}
     predict_s: dict[str, float] = {}
     shown: dict[str, Any] = {}
+    train_rows = bench.few_of(outer.rows)
     shipped, train_worth = None, np.empty(0)
     for role in ROLES:
         refitted = refit_best(trials, role, outer, bench)
@@ -103,14 +104,14 @@ def prove_split(
             shown[role] = show(network)
         if role == "transfer":
             shipped = network
-            train_worth = bench.right(outer.rows, strategy.logits(network, best.spec, bench, outer.rows))
+            train_worth = bench.right(train_rows, strategy.logits(network, best.spec, bench, train_rows))
     return Proved(
         outer.number,
         outer.test,
         logits,
         temperatures,
         winners,
-        outer.rows,
+        train_rows,
         train_worth,
         trials,
         shipped,

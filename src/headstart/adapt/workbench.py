@@ -299,6 +299,11 @@ class Workbench:
         """How many examples make a batch at most, as far as the task has a say in it."""
         return int(getattr(self.task, "most_in_batch", 32))
 
+    def few_of(self, places: np.ndarray) -> np.ndarray:
+        """Which of these are judged in validation: all, unless the task says how many are enough; then every so many-th."""
+        most = getattr(self.task, "most_validated", None)
+        return places if most is None or len(places) <= most else places[np.linspace(0, len(places) - 1, most).astype(int)]
+
     @property
     def head_is_trained(self) -> bool:
         """Whether the head is a part of the checkpoint, so that it needs no higher rate than the rest."""

@@ -19,7 +19,7 @@ from headstart.models.backbone import WINDOWED, Backbone, Inputs, Stage, States
 from headstart.models.card import SourceCard
 from headstart.models.cut import cut, first_tensor, watch
 from headstart.models.narrow import narrowed
-from headstart.models.packing import packed_states
+from headstart.models.packing import causal_states
 from headstart.models.text_preprocess import WINDOW_OF, TextPreprocess
 
 
@@ -123,9 +123,7 @@ class TextBackbone(Backbone):
     def states(self, inputs: Inputs) -> States:
         """The last layer's states of single tokens; where the preprocessing says so, texts are packed on their way through."""
         if isinstance(inputs, dict) and getattr(self.preprocess, "packs", False):
-            hidden_VTD = packed_states(self.net, inputs["input_ids"], inputs["attention_mask"])
-            if hidden_VTD is not None:
-                return States(hidden_VTD, inputs["attention_mask"], inputs)
+            return States(causal_states(self.net, inputs["input_ids"], inputs["attention_mask"]), inputs["attention_mask"], inputs)
         return self.padded_states(inputs)
 
     def padded_states(self, inputs: Inputs) -> States:

@@ -44,6 +44,8 @@ class LanguageModelling:
     left_out = "explains {share:.1%} of {count} training texts"
     is_right_or_wrong = False
     panels: tuple[str, ...] = ("samples",)
+    most_validated = 64
+    """So many texts, each of hundreds of tokens, tell settings apart; judging more takes the time from training."""
     most_in_batch = 8
     """Every token is told, so that few texts make a step; larger ones leave a small budget with too few."""
 
@@ -63,10 +65,10 @@ class LanguageModelling:
         """The network reading texts token by token; raises ModelError where it reads no texts or tells no next token."""
         whole = getattr(backbone.preprocess, "whole", backbone.preprocess)
         if not isinstance(whole, TextPreprocess):
-            raise ModelError(f"{backbone.card.name}: reads no texts. Use a causal language model such as GPT-2 or Llama.")
+            raise ModelError(f"{backbone.card.name}: reads no texts. Name a causal language model, such as a folder of GPT-2 or Llama, with --model.")
         if getattr(backbone, "next_token_VD", None) is None:
             raise ModelError(
-                f"{backbone.card.name}: tells no next token in a way that is known here. Use a causal language model such as GPT-2 or Llama."
+                f"{backbone.card.name}: tells no next token in a way that is known here. Name a causal language model, such as a folder of GPT-2 or Llama, with --model."
             )
         most = min(int(whole.tokenizer.model_max_length), positions(backbone.net) or LONGEST)
         preprocess = LanguagePreprocess.over(whole, most)

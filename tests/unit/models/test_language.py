@@ -8,11 +8,12 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from headstart.adapt.head_kinds import HEADS
-from headstart.adapt.network import Network
+from headstart.adapt.network import Moving, Network
 from headstart.errors import ModelError
 from headstart.models.chat import by_template, plainly
 from headstart.models.packing import dealt, packed_states
 from headstart.models.resolve import load_backbone
+from headstart.models.resume import CARRIED
 from headstart.prove.passages import Conversation, Passage
 from headstart.tasks import TASKS
 from tests.families import BERT, SENTENCES, text_model
@@ -79,6 +80,34 @@ def test_a_document_packed_with_others_costs_what_it_costs_alone(case):
     np.testing.assert_allclose(together[:, 0] / together[:, 1], alone[:, 0] / alone[:, 1], atol=1e-5)
     others = rows(network, [SENTENCES[0], *("the light above the dark lamp", "a", "sea")])
     assert others[0, 0] / others[0, 1] == pytest.approx(alone[0, 0] / alone[0, 1], abs=1e-5)
+
+
+def test_going_on_from_stored_activations_costs_the_same_though_nothing_is_packed_there(case):
+    network, _ = case
+    batch = network.backbone.preprocess.collate([network.backbone.preprocess.prepare(text) for text in SENTENCES])
+    moving = Moving(network, len(network.backbone.stages) - 1, batch)
+    with torch.inference_mode():
+        again = moving({**batch, CARRIED: moving.backbone.carry(batch)}).numpy()
+    np.testing.assert_allclose(again, rows(network, SENTENCES), rtol=1e-5)
+
+
+def test_a_tied_head_has_no_weights_of_its_own_and_another_moves_with_the_embeddings(case):
+    network, model = case
+    tied = model.config.tie_word_embeddings
+    assert (len(list(network.head.parameters())) == 0) == tied
+    embeddings = network.backbone.net.get_input_embeddings().weight
+    assert (network.head.tokens_VD is embeddings) == tied
+    embeddings.requires_grad_(False)
+    network.follow()
+    assert not network.head.tokens_VD.requires_grad
+    embeddings.requires_grad_(True)
+    network.follow()
+    assert network.head.tokens_VD.requires_grad
+    twin = network.backbone.twin()
+    other = HEADS["next token"].start(twin, 1)
+    other.attach(twin)
+    assert other.tied == tied
+    assert not torch.equal(other.tokens_VD, network.head.tokens_VD)
 
 
 def test_gradients_of_packed_texts_are_those_of_each_alone(case):
