@@ -16,6 +16,7 @@ from tests.unit.run.test_result_schema import documented, found_in
 
 import headstart
 from headstart.adapt.head_kinds import HEADS
+from headstart.adapt.network import Network
 from headstart.adapt.strategies import STRATEGIES
 from headstart.cli import main
 from headstart.data.spans import label
@@ -29,8 +30,11 @@ from headstart.run.result import Result
 from headstart.tasks import TASKS
 
 CONTEXT = "the old keeper climbed the winding stairs to light the great lamp"
-EXAMPLES = {"span": [("the keeper", CONTEXT), ("a story", "a story"), ("the lamp", CONTEXT + ". " + CONTEXT)] * 4}
-LABELS = {"span": [(label("winding", CONTEXT.index("winding")),), (), (label("great lamp", CONTEXT.index("great")),)] * 4}
+EXAMPLES = {
+    "language": [CONTEXT, "a story", ("the keeper", CONTEXT)] * 4,
+    "span": [("the keeper", CONTEXT), ("a story", "a story"), ("the lamp", CONTEXT + ". " + CONTEXT)] * 4,
+}
+LABELS = {"language": [()] * 12, "span": [(label("winding", CONTEXT.index("winding")),), (), (label("great lamp", CONTEXT.index("great")),)] * 4}
 OVER_TOKENS = [kind for kind, task in TASKS.items() if HEADS[task.head].reads == "tokens"]
 
 
@@ -39,11 +43,16 @@ def bert(tmp_path_factory):
     return TEXTS["bert"](tmp_path_factory.mktemp("bert") / "tiny-bert")
 
 
+FAMILIES = {"language": "gpt2", "span": "bert"}
+STRATA = {"language": 1, "span": 2}
+
+
 @pytest.fixture(params=OVER_TOKENS)
-def case(request, bert):
+def case(request, tmp_path_factory):
     """A task, its targets, a backbone that reads as it wants, and a batch of all examples."""
     task = TASKS[request.param]
-    backbone = task.reading(load_backbone(bert))
+    folder = tmp_path_factory.mktemp("tokens") / "tiny"
+    backbone = task.reading(load_backbone(TEXTS[FAMILIES[task.kind]](folder)))
     batch = backbone.preprocess.collate([backbone.preprocess.prepare(raw) for raw in EXAMPLES[task.kind]])
     return task, task.encode(LABELS[task.kind], (), EXAMPLES[task.kind]), backbone, batch
 
@@ -52,16 +61,19 @@ def test_rows_are_finite_and_as_wide_as_the_head_says(case):
     task, targets, backbone, batch = case
     head = HEADS[task.head].start(backbone, task.outputs(()))
     with torch.no_grad():
-        rows = head.kept(head(backbone.states(batch))).numpy()
+        rows = Network(backbone, task.outputs(()), head=head).rows(batch).numpy()
     assert rows.shape == (len(targets), head.row_width)
     assert np.isfinite(rows).all()
     said = task.probabilities(rows)
     assert len(said) == len(task.decide(said)) == len(task.worth(said, targets)) == len(targets)
     found = evaluate(task.answers(targets, said), rng=np.random.default_rng(0), resamples=100)
     assert set(found) == {name for name, metric in METRICS.items() if task.kind in metric.kinds}
-    guess = task.guess(targets, task.outputs(()), len(targets))
-    floor = task.floor(EXAMPLES[task.kind])
-    assert guess.shape == floor.shape == rows.shape
+    prepared = [backbone.preprocess.prepare(raw) for raw in EXAMPLES[task.kind]]
+    if task.kind == "language":
+        floors = list(task.token_floors(prepared, prepared, head.vocabulary).values())
+    else:
+        floors = [task.guess(targets, task.outputs(()), len(targets)), task.floor(EXAMPLES[task.kind])]
+    assert [floor.shape for floor in floors] == [rows.shape] * 2
 
 
 def test_the_objective_falls_along_its_gradient_and_merits_rise(case):
@@ -70,9 +82,11 @@ def test_the_objective_falls_along_its_gradient_and_merits_rise(case):
     with torch.no_grad():
         seen = backbone.states(batch)
     seen = States(seen.hidden_VTD + 0.0, seen.mask_VT, seen.inputs)
+    Network(backbone, task.outputs(()), head=head)
     objective, aims = task.objective(targets), torch.from_numpy(task.aims(targets))
     before = head.kept(head(seen)).detach().numpy()
-    optimizer = torch.optim.Adam(head.parameters(), lr=0.1)
+    moving = list(head.parameters()) or [head.tokens_VD]
+    optimizer = torch.optim.Adam(moving, lr=0.1)
     losses = []
     for _ in range(40):
         loss = objective(head(seen), aims)
@@ -93,7 +107,7 @@ def test_targets_travel_to_other_processes_and_splits_know_their_strata(case):
     again = pickle.loads(pickle.dumps(targets))
     np.testing.assert_array_equal(task.aims(again), task.aims(targets))
     assert len(task.strata(targets)) == len(targets)
-    assert len(np.unique(task.strata(targets))) == 2
+    assert len(np.unique(task.strata(targets))) == STRATA[task.kind]
 
 
 def test_strategies_that_serve_tokens_move_weights():

@@ -179,7 +179,7 @@ def test_a_search_that_met_a_full_disk_goes_on_to_the_same_result(tmp_path, monk
         plan = Plan(["tiny"], ("probe", "partial"), False, 2)
         return search(bench, np.arange(32), folds_of(32), plan, ledger=ledger, clock=BudgetClock(None), executor=Here())
 
-    monkeypatch.setattr("headstart.adapt.moved.FineTune.schedule", lambda self, examples: Schedule(1, 16, 1))
+    monkeypatch.setattr("headstart.adapt.moved.FineTune.schedule", lambda self, examples, most=32: Schedule(1, 16, 1))
     whole, honest, calls = searched(tmp_path / "whole"), os.fsync, []
     monkeypatch.setattr("headstart.files.os.fsync", lambda file: calls.append(1))
     searched(tmp_path / "counted")

@@ -277,5 +277,5 @@ def test_the_estimator_refuses_what_is_no_number(folder, y, why):
 def test_a_metric_of_another_task_lists_those_of_this_one(folder, tmp_path):
     with pytest.raises(OptionError, match=r"does not judge regression.*mae, rmse, r2, spearman"):
         headstart.fit(frame(), label="redness", models=folder, metric="accuracy", out=tmp_path / "run", **QUICK)
-    with pytest.raises(OptionError, match="classification, ordinal, qa, regression"):
+    with pytest.raises(OptionError, match="classification, lm, ordinal, qa, regression"):
         headstart.fit(frame(), label="redness", models=folder, task="guess", out=tmp_path / "run", **QUICK)

@@ -11,6 +11,7 @@ import numpy as np
 from headstart.errors import DataError
 from headstart.models.backbone import Backbone
 from headstart.models.text_backbone import TextBackbone
+from headstart.models.text_preprocess import TextPreprocess
 
 MOST = 20_000
 """Texts that are tokenised to be counted; of more, so many evenly drawn."""
@@ -58,8 +59,8 @@ class Reading:
 
 
 def reading(backbone: Backbone, items: Sequence[Any], decode: Callable[[Any], Any]) -> Reading | None:
-    """Tokenise the texts and count; None for a backbone that is no text encoder with a tokenizer."""
-    if not isinstance(backbone, TextBackbone):
+    """Tokenise the texts and count; None for a backbone that is no text encoder, and where a task reads texts in a way of its own."""
+    if not isinstance(backbone, TextBackbone) or not isinstance(backbone.preprocess, TextPreprocess):
         return None
     preprocess = backbone.preprocess
     unknown_id = preprocess.tokenizer.unk_token_id

@@ -326,7 +326,7 @@ def test_another_error_of_torch_is_not_taken_for_short_memory():
 
 
 def test_a_winner_that_cannot_be_refitted_gives_way_to_the_next(tmp_path, monkeypatch):
-    monkeypatch.setattr("headstart.adapt.moved.FineTune.schedule", lambda self, examples: Schedule(3, 16, 1))
+    monkeypatch.setattr("headstart.adapt.moved.FineTune.schedule", lambda self, examples, most=32: Schedule(3, 16, 1))
     bench, said = workbench(tmp_path / "cache"), []
     trials = _searched(bench, tmp_path, trials=3)
     rows = np.arange(48)

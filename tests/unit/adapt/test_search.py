@@ -122,7 +122,7 @@ def test_a_replay_follows_the_other_journal_exactly(tmp_path):
 
 
 def test_the_estimator_chooses_the_size_of_batches_and_a_replay_repeats_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(FineTune, "schedule", lambda self, examples: Schedule(3, 16, 1))
+    monkeypatch.setattr(FineTune, "schedule", lambda self, examples, most=32: Schedule(3, 16, 1))
     named = {"control": False, "strategies": ("probe", "full"), "pinned": {"full": {"learning_rate": 1e-3}}}
     first = _search(workbench(tmp_path / "cache", seed=1), tmp_path / "a", trials=3, **named)
     assert [trial.spec.settings["batch_size"] for trial in first[1:]] == [16, 8]

@@ -20,6 +20,7 @@ class Row:
     value: float | None = None
     low: float | None = None
     high: float | None = None
+    loss: None = None
 
 
 @dataclass(frozen=True)
