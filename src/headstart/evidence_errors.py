@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -28,17 +28,26 @@ def verdict_by_errors(
 
     `unit` is put behind numbers in the sentence; those of a quantity are in the user's own.
     """
+    margin = SAME_SHARE * float(answers["floor-majority"].off_N.mean())
+    return verdict_by(answers, groups, seed, margin, "absolute error", lambda found: sentence(found, margin, unit))
+
+
+def verdict_by(
+    answers: Mapping[str, Any],
+    groups: np.ndarray | None,
+    seed: int,
+    margin: float,
+    name: str,
+    sentence: Callable[[Verdict], str],
+) -> dict[str, Any] | None:
+    """The best transfer against the best scratch by how far each answer is off (`off_N`); None without scratch.
+
+    Less than `margin` makes no difference; `name` says what is compared, and `sentence` the verdict in plain words.
+    """
     if "scratch" not in answers:
         return None
-    margin = SAME_SHARE * float(answers["floor-majority"].off_N.mean())
-    found = compare_losses(
-        answers["transfer"].off_N,
-        answers["scratch"].off_N,
-        margin=margin,
-        rng=generator(seed, "verdict"),
-        groups=groups,
-        name="absolute error",
-    )
+    off, scratch_off = answers["transfer"].off_N, answers["scratch"].off_N
+    found = compare_losses(off, scratch_off, margin=margin, rng=generator(seed, "verdict"), groups=groups, name=name)
     return {
         "word": found.word,
         "difference": asdict(found.difference),
@@ -48,7 +57,7 @@ def verdict_by_errors(
         "n": found.n,
         "against": "scratch",
         "margin": margin,
-        "sentence": sentence(found, margin, unit),
+        "sentence": sentence(found),
     }
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from headstart.prove.compare import Verdict, compare_losses
+from headstart.evidence_errors import verdict_by
+from headstart.prove.compare import Verdict
 from headstart.prove.losses import Losses
 from headstart.report.words import number, p_text
-from headstart.runtime import generator
 
 MARGIN = 0.01
 """A hundredth of a bit per byte either way makes no difference."""
@@ -20,27 +19,7 @@ UNIT = "bits per byte"
 
 def verdict_by_loss(answers: Mapping[str, Losses], groups: np.ndarray | None, seed: int) -> dict[str, Any] | None:
     """The best transfer against the best scratch on the same test texts, documents resampled whole; None without scratch."""
-    if "scratch" not in answers:
-        return None
-    found = compare_losses(
-        answers["transfer"].off_N,
-        answers["scratch"].off_N,
-        margin=MARGIN,
-        rng=generator(seed, "verdict"),
-        groups=groups,
-        name="loss",
-    )
-    return {
-        "word": found.word,
-        "difference": asdict(found.difference),
-        "p_value": found.p_value,
-        "better": found.better,
-        "worse": found.worse,
-        "n": found.n,
-        "against": "scratch",
-        "margin": MARGIN,
-        "sentence": sentence(found),
-    }
+    return verdict_by(answers, groups, seed, MARGIN, "loss", sentence)
 
 
 def sentence(found: Verdict) -> str:

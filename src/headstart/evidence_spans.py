@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from headstart.evidence_errors import mean_of
-from headstart.prove.compare import Verdict, compare_losses
+from headstart.evidence_errors import mean_of, verdict_by
+from headstart.prove.compare import Verdict
 from headstart.prove.estimate import Estimate
 from headstart.prove.generalise import gap
 from headstart.prove.spans import ALWAYS, Spans
 from headstart.report.words import p_text
-from headstart.runtime import generator
 
 MARGIN = 0.01
 """One point of F1 either way makes no difference."""
@@ -22,27 +21,7 @@ MARGIN = 0.01
 
 def verdict_by_f1(answers: Mapping[str, Spans], groups: np.ndarray | None, seed: int) -> dict[str, Any] | None:
     """The best transfer against the best scratch on the same test questions, by the paired F1; None without scratch."""
-    if "scratch" not in answers:
-        return None
-    found = compare_losses(
-        answers["transfer"].off_N,
-        answers["scratch"].off_N,
-        margin=MARGIN,
-        rng=generator(seed, "verdict"),
-        groups=groups,
-        name="F1",
-    )
-    return {
-        "word": found.word,
-        "difference": asdict(found.difference),
-        "p_value": found.p_value,
-        "better": found.better,
-        "worse": found.worse,
-        "n": found.n,
-        "against": "scratch",
-        "margin": MARGIN,
-        "sentence": sentence(found),
-    }
+    return verdict_by(answers, groups, seed, MARGIN, "F1", sentence)
 
 
 def sentence(found: Verdict) -> str:
