@@ -50,7 +50,7 @@ EDGES = (
 
 PUBLIC_API = {
     "headstart",
-    "headstart.adapt.pretrain_job",
+    "headstart.adapt.pretraining.job",
     "headstart.concepts",
     "headstart.data.check",
     "headstart.data.options",

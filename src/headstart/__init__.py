@@ -28,7 +28,7 @@ _HOMES = {
     "fit": "headstart.pipeline",
     "load": "headstart.model",
     "models": "headstart.models.catalogue",
-    "pretrain": "headstart.adapt.pretrain_job",
+    "pretrain": "headstart.adapt.pretraining.job",
     "rank": "headstart.ranker",
 }
 __all__ = ["__version__", *_HOMES]

@@ -63,7 +63,7 @@ def pretrain(
 
     arguments, counts = _json_object("--model-args", model_args), _numbers("--views", views)
     with Terminal() as terminal:
-        from headstart.adapt.pretrain_job import pretrain as run
+        from headstart.adapt.pretraining.job import pretrain as run
 
         folder = run(
             sources,

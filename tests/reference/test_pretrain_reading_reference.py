@@ -9,7 +9,7 @@ import torch
 from scipy.stats import binomtest
 from torch import nn
 
-from headstart.adapt.pretrain_reading import (
+from headstart.adapt.pretraining.reading import (
     IGNORED,
     Likeness,
     Marks,

@@ -13,11 +13,11 @@ import typer
 from typer.testing import CliRunner
 
 from headstart import cli, cli_choose, cli_options
-from headstart.adapt.pretrain import OBJECTIVES
-from headstart.adapt.pretrain_asked import Asked
-from headstart.adapt.pretrain_job import pretrain
-from headstart.adapt.pretrain_reading import READINGS
-from headstart.adapt.pretrain_tokens import KINDS
+from headstart.adapt.pretraining.asked import Asked
+from headstart.adapt.pretraining.from_pictures import OBJECTIVES
+from headstart.adapt.pretraining.job import pretrain
+from headstart.adapt.pretraining.reading import READINGS
+from headstart.adapt.pretraining.tokens import KINDS
 from headstart.adapt.strategies import STRATEGIES
 from headstart.cli import app, main
 from headstart.data.modality import MODALITIES
@@ -263,7 +263,7 @@ def test_pretrain_takes_the_command_that_stands_on_a_source_card(monkeypatch):
     words = shlex.split(Asked(["a b", "builtin:glyphs"], cli.Path("made"), **given).command_line({}))
     taken = set(inspect.signature(pretrain).parameters)
     monkeypatch.setattr(
-        "headstart.adapt.pretrain_job.pretrain", lambda sources, **options: asked.append((sources, options))
+        "headstart.adapt.pretraining.job.pretrain", lambda sources, **options: asked.append((sources, options))
     )
     done = CliRunner().invoke(app, words[1:], catch_exceptions=False)
     assert done.exit_code == 0, done.output
@@ -279,7 +279,7 @@ def test_pretrain_takes_the_command_that_stands_on_a_source_card(monkeypatch):
 def test_one_number_of_views_counts_for_every_source(monkeypatch):
     asked = []
     monkeypatch.setattr(
-        "headstart.adapt.pretrain_job.pretrain", lambda sources, **options: asked.append(options["views"])
+        "headstart.adapt.pretraining.job.pretrain", lambda sources, **options: asked.append(options["views"])
     )
     CliRunner().invoke(app, ["pretrain", "a", "b", "--out", "made", "--views", "3"], catch_exceptions=False)
     CliRunner().invoke(app, ["pretrain", "a", "b", "--out", "made"], catch_exceptions=False)

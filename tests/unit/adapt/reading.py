@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from transformers import BertConfig, BertModel
 
-from headstart.adapt.pretrain_tokens import train_tokenizer
+from headstart.adapt.pretraining.tokens import train_tokenizer
 
 SIZES = {
     "masked": {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64},

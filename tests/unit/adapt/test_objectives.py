@@ -12,8 +12,8 @@ from torch import nn
 
 from headstart.adapt.objectives import Distil, Supervised, mixed, relative_error
 from headstart.adapt.precision import spare_slow_layers
-from headstart.adapt.pretrain_steps import schedule
-from headstart.adapt.pretrain_teacher import Renormalised, Scale
+from headstart.adapt.pretraining.steps import schedule
+from headstart.adapt.pretraining.teacher import Renormalised, Scale
 from headstart.adapt.segments import segments
 from headstart.runtime import Placement
 

@@ -8,7 +8,7 @@ import torch
 from tests.pictures import class_folders, picture, save
 from tests.unit.adapt.pretraining import RECIPE, Ear, Killed, striped, stripes_folder, teacher_folder
 
-from headstart.adapt.pretrain_job import pretrain
+from headstart.adapt.pretraining.job import pretrain
 from headstart.errors import DataError, ModelNotFound, OptionError, RunError
 from headstart.files import read_json, sha256_file
 from headstart.models.resolve import load_backbone

@@ -13,9 +13,9 @@ from tests.pictures import picture, zipped
 from tests.unit.adapt.pretraining import RECIPE, stripes_folder, teacher_folder
 from timm.data import create_transform, resolve_model_data_config
 
-from headstart.adapt.pretrain_job import pretrain
-from headstart.adapt.pretrain_sources import read_sources, views_of
-from headstart.adapt.pretrain_teacher import Renormalised, load_teacher
+from headstart.adapt.pretraining.job import pretrain
+from headstart.adapt.pretraining.sources import read_sources, views_of
+from headstart.adapt.pretraining.teacher import Renormalised, load_teacher
 from headstart.data.fingerprint import fingerprint
 from headstart.data.read import read, read_inputs
 from headstart.errors import OptionError, UnsafeWeights

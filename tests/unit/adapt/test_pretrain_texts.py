@@ -11,9 +11,9 @@ import transformers
 from tests.unit.adapt.pretraining import Ear, Killed, stripes_folder
 from tests.unit.adapt.reading import SIZES, TINY, books, sentences, text_teacher
 
-from headstart.adapt.pretrain_bank import Cut, TextBank, read_text_sources
-from headstart.adapt.pretrain_job import pretrain
-from headstart.adapt.pretrain_tokens import batches, in_sequences, train_tokenizer
+from headstart.adapt.pretraining.bank import Cut, TextBank, read_text_sources
+from headstart.adapt.pretraining.job import pretrain
+from headstart.adapt.pretraining.tokens import batches, in_sequences, train_tokenizer
 from headstart.errors import DataError, OptionError, RunError
 from headstart.events import silent
 from headstart.files import read_json, sha256_file

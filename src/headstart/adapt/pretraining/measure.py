@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from headstart.adapt.pretrain_bank import TextBank
-from headstart.adapt.pretrain_reading import IGNORED, bits_per_byte, bytes_of, token_nats
-from headstart.adapt.pretrain_tokens import KINDS, Sequences
+from headstart.adapt.pretraining.bank import TextBank
+from headstart.adapt.pretraining.reading import IGNORED, bits_per_byte, bytes_of, token_nats
+from headstart.adapt.pretraining.tokens import KINDS, Sequences
 
 ROWS = 32
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from headstart.adapt.objectives import Distil, Objective, Supervised
 from headstart.adapt.precision import spare_slow_layers
-from headstart.adapt.pretrain_steps import CHECKPOINT_S, Learning, Settings, Steps, same_recipe
-from headstart.adapt.pretrain_views import Pictures, ViewBank
+from headstart.adapt.pretraining.steps import CHECKPOINT_S, Learning, Settings, Steps, same_recipe
+from headstart.adapt.pretraining.views import Pictures, ViewBank
 from headstart.errors import OptionError
 from headstart.events import Listener, silent
 from headstart.features.extract import for_inference

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from headstart.adapt.pretrain_bank import TextBank
-from headstart.adapt.pretrain_reading import leading
+from headstart.adapt.pretraining.bank import TextBank
+from headstart.adapt.pretraining.reading import leading
 from headstart.errors import OptionError
 from headstart.events import Listener
 from headstart.features.extract import extract, feature_chunks

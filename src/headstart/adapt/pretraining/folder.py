@@ -9,9 +9,9 @@ from typing import Any
 from PIL import Image
 from torch import nn
 
-from headstart.adapt.pretrain import PretrainRecipe
-from headstart.adapt.pretrain_finish import compact, finish_folder
-from headstart.adapt.pretrain_sources import Source, seen_by
+from headstart.adapt.pretraining.finish import compact, finish_folder
+from headstart.adapt.pretraining.from_pictures import PretrainRecipe
+from headstart.adapt.pretraining.sources import Source, seen_by
 from headstart.files import write_json, write_tensors
 from headstart.models.card import SourceCard
 from headstart.models.from_timm import load_folder

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from headstart.adapt.precision import training_pass
-from headstart.adapt.pretrain_bank import TextBank
-from headstart.adapt.pretrain_distil import begin, enough, first_embeddings, taught
-from headstart.adapt.pretrain_measure import measure_likeness, measure_tokens
-from headstart.adapt.pretrain_reading import (
+from headstart.adapt.pretraining.bank import TextBank
+from headstart.adapt.pretraining.distil import begin, enough, first_embeddings, taught
+from headstart.adapt.pretraining.measure import measure_likeness, measure_tokens
+from headstart.adapt.pretraining.reading import (
     READINGS,
     Likeness,
     Marks,
@@ -27,8 +27,8 @@ from headstart.adapt.pretrain_reading import (
     small,
     token_nats,
 )
-from headstart.adapt.pretrain_steps import Learning, Settings, Steps
-from headstart.adapt.pretrain_tokens import Sequences, batches, padded
+from headstart.adapt.pretraining.steps import Learning, Settings, Steps
+from headstart.adapt.pretraining.tokens import Sequences, batches, padded
 from headstart.errors import OptionError
 from headstart.events import Listener
 from headstart.models.from_transformers import quiet

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from headstart.adapt.pretrain_bank import TextBank
+from headstart.adapt.pretraining.bank import TextBank
 from headstart.events import Listener, Progress
 from headstart.files import replacing
 from headstart.registry import pick

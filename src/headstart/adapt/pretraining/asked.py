@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from headstart.adapt.pretrain_steps import CHECKPOINT_S
+from headstart.adapt.pretraining.steps import CHECKPOINT_S
 from headstart.errors import OptionError
 from headstart.events import Listener, silent
 

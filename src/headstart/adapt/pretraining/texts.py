@@ -7,18 +7,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from headstart.adapt.pretrain_asked import Asked, plain_arguments
-from headstart.adapt.pretrain_bank import Cut, TextBank, TextSource, read_text_sources
-from headstart.adapt.pretrain_checks import WORK, above_zero, is_to_do
-from headstart.adapt.pretrain_distil import load_text_teacher
-from headstart.adapt.pretrain_figures import check_probe
-from headstart.adapt.pretrain_made import made_by
-from headstart.adapt.pretrain_network import Desk, TextRecipe, Trained, create_reader, train_reader
-from headstart.adapt.pretrain_reading import READINGS
-from headstart.adapt.pretrain_sources import names_of
-from headstart.adapt.pretrain_steps import same_recipe
-from headstart.adapt.pretrain_text_folder import write_text_folder
-from headstart.adapt.pretrain_tokens import KINDS, tokenizer_of
+from headstart.adapt.pretraining.asked import Asked, plain_arguments
+from headstart.adapt.pretraining.bank import Cut, TextBank, TextSource, read_text_sources
+from headstart.adapt.pretraining.checks import WORK, above_zero, is_to_do
+from headstart.adapt.pretraining.distil import load_text_teacher
+from headstart.adapt.pretraining.figures import check_probe
+from headstart.adapt.pretraining.made import made_by
+from headstart.adapt.pretraining.network import Desk, TextRecipe, Trained, create_reader, train_reader
+from headstart.adapt.pretraining.reading import READINGS
+from headstart.adapt.pretraining.sources import names_of
+from headstart.adapt.pretraining.steps import same_recipe
+from headstart.adapt.pretraining.text_folder import write_text_folder
+from headstart.adapt.pretraining.tokens import KINDS, tokenizer_of
 from headstart.errors import DataError, OptionError
 from headstart.events import Listener
 from headstart.models.card import SourceCard

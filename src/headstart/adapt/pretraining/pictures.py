@@ -9,14 +9,14 @@ from typing import Any
 
 from torch import nn
 
-from headstart.adapt.pretrain import PretrainRecipe, pretrain_network
-from headstart.adapt.pretrain_asked import Asked, plain_arguments
-from headstart.adapt.pretrain_checks import WORK, check_options, is_to_do
-from headstart.adapt.pretrain_figures import check_probe
-from headstart.adapt.pretrain_folder import write_backbone_folder
-from headstart.adapt.pretrain_made import made_by
-from headstart.adapt.pretrain_sources import as_pictures, class_names, read_sources, views_of
-from headstart.adapt.pretrain_teacher import load_teacher
+from headstart.adapt.pretraining.asked import Asked, plain_arguments
+from headstart.adapt.pretraining.checks import WORK, check_options, is_to_do
+from headstart.adapt.pretraining.figures import check_probe
+from headstart.adapt.pretraining.folder import write_backbone_folder
+from headstart.adapt.pretraining.from_pictures import PretrainRecipe, pretrain_network
+from headstart.adapt.pretraining.made import made_by
+from headstart.adapt.pretraining.sources import as_pictures, class_names, read_sources, views_of
+from headstart.adapt.pretraining.teacher import load_teacher
 from headstart.models.card import SourceCard
 from headstart.runtime import Placement
 

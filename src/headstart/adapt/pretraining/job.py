@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from headstart.adapt.pretrain import OBJECTIVES
-from headstart.adapt.pretrain_asked import NO_ARGUMENTS, Asked
-from headstart.adapt.pretrain_checks import WORK, above_zero
-from headstart.adapt.pretrain_pictures import pretrain_pictures
-from headstart.adapt.pretrain_reading import READINGS
-from headstart.adapt.pretrain_steps import CHECKPOINT_S
-from headstart.adapt.pretrain_texts import pretrain_texts
+from headstart.adapt.pretraining.asked import NO_ARGUMENTS, Asked
+from headstart.adapt.pretraining.checks import WORK, above_zero
+from headstart.adapt.pretraining.from_pictures import OBJECTIVES
+from headstart.adapt.pretraining.pictures import pretrain_pictures
+from headstart.adapt.pretraining.reading import READINGS
+from headstart.adapt.pretraining.steps import CHECKPOINT_S
+from headstart.adapt.pretraining.texts import pretrain_texts
 from headstart.data.passages import holds_texts
 from headstart.errors import DataError
 from headstart.events import Listener, Said, silent

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from headstart.adapt.pretrain_asked import Asked
+from headstart.adapt.pretraining.asked import Asked
 from headstart.adapt.stopwatch import Stopwatch
 from headstart.events import Listener
 from headstart.runtime import Placement, place

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from headstart.adapt.pretrain_reading import READINGS
+from headstart.adapt.pretraining.reading import READINGS
 from headstart.models.card import SourceCard
 
 WAYS = {

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from headstart.adapt.pretrain_bank import TextBank
-from headstart.adapt.pretrain_finish import compact, finish_folder
+from headstart.adapt.pretraining.bank import TextBank
+from headstart.adapt.pretraining.finish import compact, finish_folder
 from headstart.files import read_json, write_json, write_tensors, write_text
 from headstart.models.card import SourceCard
 from headstart.models.from_transformers import load_folder

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from headstart.adapt.pretrain_figures import figures_of_transfer
-from headstart.adapt.pretrain_readme import readme
+from headstart.adapt.pretraining.figures import figures_of_transfer
+from headstart.adapt.pretraining.readme import readme
 from headstart.errors import ModelError
 from headstart.features.batches import prepared
 from headstart.features.extract import for_inference

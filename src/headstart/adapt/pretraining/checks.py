@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from headstart.adapt.pretrain import OBJECTIVES, PretrainRecipe, create_student
+from headstart.adapt.pretraining.from_pictures import OBJECTIVES, PretrainRecipe, create_student
 from headstart.errors import OptionError, RunError
 from headstart.files import read_json, write_json
 from headstart.models.card_file import CARD_FILE

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.adapt.pretrain_views import Pictures, View, crop_view
+from headstart.adapt.pretraining.views import Pictures, View, crop_view
 from headstart.data.audit import audit
 from headstart.data.builtin import PREFIX
 from headstart.data.dataset import Dataset
