@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -66,8 +67,34 @@ def render(story: Story) -> str:
             tested_on=words.tested_on(story.result),
             caption=words.main_caption(story.result),
             ranked_by=words.ranked_by(story.result.task["kind"]),
+            use=use(story.result),
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What to do with a finished model: a command's verb and what comes after the run folder, and a call in Python."""
+
+    verb: str
+    given: str
+    call: str
+
+
+USES: Mapping[str, Use] = {
+    "span": Use("ask", "--context chapter.txt", 'predict([("a question", "its context")])'),
+    "language": Use("generate", '--prompt "How it begins"', 'generate("How it begins")'),
+}
+"""By kind of labels; other kinds are used as their modality is."""
+USES_OF_MODALITIES: Mapping[str, Use] = {
+    "image": Use("predict", "new/*.jpg", 'predict("new/")'),
+    "text": Use("predict", "new.csv", 'predict(["a new text"])'),
+}
+
+
+def use(result: Result) -> Use:
+    """How a model of this kind is used."""
+    return USES.get(result.task["kind"]) or USES_OF_MODALITIES.get(result.task["modality"], Use("predict", "new/", 'predict("new/")'))
 
 
 def answer(result: Result) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def metrics(story: Story) -> View:
         "roles": [{"title": words.role_title(result, role), "note": words.role_note(result, role)} for role in roles],
         "lines": lines,
         "verdict": result.verdict,
-        "is_off": words.is_off(result),
+        "by_losses": result.verdict is not None and "margin" in result.verdict,
         "gap": words.gap_text(result),
         "methods": methods,
     }

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from headstart.report.page import breakable, unbroken, write_report
+from headstart.report.page import breakable, unbroken, use, write_report
 from headstart.report.panels import PANELS
 from headstart.tasks import TASKS
 from tests.unit.report.made import CLEAN_AUDIT, jpeg, run
@@ -79,6 +79,21 @@ def test_the_answer_comes_first(pages):
         assert part in words[last:]
         last = words.index(part, last)
     assert pages["digits"].count("<h1>") == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "command", "call"),
+    [
+        ("single", "headstart predict run new/*.jpg", 'model.predict("new/")'),
+        ("span", "headstart ask run --context chapter.txt", 'model.predict([("a question", "its context")])'),
+        ("language", 'headstart generate run --prompt "How it begins"', 'model.generate("How it begins")'),
+    ],
+)
+def test_each_kind_of_model_says_how_it_is_used(kind, command, call):
+    result = sample("digits").result
+    found = use(replace(result, task={**result.task, "kind": kind}))
+    assert f"headstart {found.verb} run {found.given}" == command
+    assert f"model.{found.call}" == call
 
 
 def test_the_title_is_the_verdict(pages):
