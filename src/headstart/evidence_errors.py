@@ -28,6 +28,8 @@ def verdict_by_errors(
 
     `unit` is put behind numbers in the sentence; those of a quantity are in the user's own.
     """
+    if "scratch" not in answers:
+        return None
     margin = SAME_SHARE * float(answers["floor-majority"].off_N.mean())
     return verdict_by(answers, groups, seed, margin, "absolute error", lambda found: sentence(found, margin, unit))
 
