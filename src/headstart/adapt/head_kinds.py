@@ -31,6 +31,8 @@ class Head(Protocol):
 
     kind: ClassVar[str]
     reads: ClassVar[Reads]
+    starts_trained: ClassVar[bool]
+    """Whether it is a part of the checkpoint, so that it needs no higher rate than the network below."""
     out_features: int
 
     @property
@@ -64,6 +66,7 @@ class ReadsFeatures:
     """A base for heads that read one feature vector per example: all their logits are kept."""
 
     reads: ClassVar[Reads] = "features"
+    starts_trained: ClassVar[bool] = False
     out_features: int
 
     @property

@@ -28,6 +28,7 @@ class SpanHead(nn.Module):
 
     kind: ClassVar[str] = "spans"
     reads: ClassVar[str] = "tokens"
+    starts_trained: ClassVar[bool] = False
 
     def __init__(self, width: int, classes: int) -> None:
         """For D = `width` features of a token; `classes` is 2, begin and end."""

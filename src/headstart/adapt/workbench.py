@@ -297,17 +297,17 @@ class Workbench:
     @property
     def most_in_batch(self) -> int:
         """How many examples make a batch at most, as far as the task has a say in it."""
-        return int(getattr(self.task, "most_in_batch", 32))
+        return self.task.most_in_batch
 
     def few_of(self, places: np.ndarray) -> np.ndarray:
         """Which of these are judged in validation: all, unless the task says how many are enough; then every so many-th."""
-        most = getattr(self.task, "most_validated", None)
+        most = self.task.most_validated
         return places if most is None or len(places) <= most else places[np.linspace(0, len(places) - 1, most).astype(int)]
 
     @property
     def head_is_trained(self) -> bool:
         """Whether the head is a part of the checkpoint, so that it needs no higher rate than the rest."""
-        return bool(getattr(HEADS[self.task.head], "starts_trained", False))
+        return bool(HEADS[self.task.head].starts_trained)
 
     def network_on(self, backbone: Backbone, units: Units | None = None) -> Network:
         """A network on `backbone` that ends in the head that a training of the task begins with."""

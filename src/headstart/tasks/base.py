@@ -59,6 +59,10 @@ class Task(Protocol):
     """What a left-out probe does with a `share` of `count` examples, in half a sentence."""
     is_right_or_wrong: bool
     """Whether an answer is worth something or nothing, as `correct` says; a number or a place in an order is near or far."""
+    most_in_batch: int
+    """How many examples make a batch at most where the user names no other number."""
+    most_validated: int | None
+    """How many examples are enough to tell settings apart; None for all."""
     panels: tuple[str, ...]
     """The panels of the report that only some tasks have."""
 

@@ -44,7 +44,7 @@ class LanguageModelling:
     left_out = "explains {share:.1%} of {count} training texts"
     is_right_or_wrong = False
     panels: tuple[str, ...] = ("samples",)
-    most_validated = 64
+    most_validated: int | None = 64
     """So many texts, each of hundreds of tokens, tell settings apart; judging more takes the time from training."""
     most_in_batch = 8
     """Every token is told, so that few texts make a step; larger ones leave a small budget with too few."""

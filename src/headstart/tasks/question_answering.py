@@ -49,7 +49,7 @@ class QuestionAnswering:
     left_out = "answers {share:.1%} of {count} training questions"
     is_right_or_wrong = True
     panels: tuple[str, ...] = ("answers",)
-    most_validated = 200
+    most_validated: int | None = 200
     """So many questions tell settings apart; reading more of their contexts takes the time from training."""
     most_in_batch = 8
     """A context is hundreds of tokens, and a head that begins with nothing needs many steps rather than large ones."""

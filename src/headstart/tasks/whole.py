@@ -17,6 +17,9 @@ class Whole:
     head = "linear"
     floor_name = ""
 
+    most_in_batch: int = 32
+    most_validated: int | None = None
+
     def reading(self, backbone: Backbone) -> Backbone:
         """The backbone as it is; what an earlier task made of its preprocessing is undone."""
         whole = getattr(backbone.preprocess, "whole", None)
