@@ -110,9 +110,8 @@ class TokenLabels:
                     counts[key][tag] += 1
         usual = counts[()].most_common(1)[0][0]
         best = {key: found.most_common(1)[0][0] for key, found in counts.items()}
-        rows = []
-        for text in asked:
-            rows.append(row_of([next((best[key] for key in keys(word) if key in best), usual) for word in words_of(text)]))
+        texts = map(words_of, asked)
+        rows = [row_of([next((best[key] for key in keys(word) if key in best), usual) for word in text]) for text in texts]
         return np.stack(rows)
 
     def objective(self, targets: np.ndarray) -> Objective:
