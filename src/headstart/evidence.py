@@ -154,7 +154,7 @@ def _by_span_f1(
         "verdict": verdict_by_span_f1(answers, tested.groups, seed),
         "calibration": {},
         "gap": fit_gap(answers["transfer"], right, train_count),
-        "spans": spans_told(answers["transfer"], tested.targets, tested.probabilities["transfer"], tested.groups, seed),
+        "spans": spans_told(answers["transfer"], tested.targets.tolist(), tested.probabilities["transfer"], tested.groups, seed),
     }
 
 

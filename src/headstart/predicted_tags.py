@@ -22,7 +22,9 @@ def labelled(dataset: Dataset, rows_of: Rows, classes: Sequence[str]) -> list[Pr
     """One prediction for each example; texts that are too long are read in stretches and put together again."""
     decode = MODALITIES[dataset.modality].decode
     errors: dict[int, str] = {}
-    texts, owners, offsets = [], [], []
+    texts: list[str] = []
+    owners: list[int] = []
+    offsets: list[int] = []
     for number, item in enumerate(dataset.items):
         try:
             text = decode(item)

@@ -26,7 +26,7 @@ BEGINNING, MOST_FILES = 1 << 16, 40
 LOOKED_AT = 200
 """Lines that tell how many columns there are, and whether a file is one of these at all."""
 _TAG = re.compile(r"O|[BIESLU](-\S+)?")
-_PARTS = {**PARTS, "testa": "val", "testb": "test", "deva": "val"}
+_PARTS: dict[str, Part] = {**PARTS, "testa": "val", "testb": "test", "deva": "val"}
 
 
 def is_conll_text(text: str) -> bool:
@@ -83,7 +83,7 @@ def part_of(name: str) -> Part:
     for piece in reversed(PurePosixPath(name.lower()).parts):
         found = [_PARTS[word] for word in re.split(r"[._-]", piece) if word in _PARTS]
         if found:
-            return found[0]  # type: ignore[return-value]
+            return found[0]
     return ""
 
 
@@ -112,7 +112,8 @@ def _read(text: str, title: str, part: Part, columns: Columns, labelled: bool) -
     """The sentences of a file, and in place of one that cannot be used its name and the reason."""
     lines = text.splitlines()
     form = _form(lines, title, columns, labelled)
-    document, first, rows, problem = 0, 0, [], ""
+    rows: list[list[str]] = []
+    document, first, problem = 0, 0, ""
     for number, line in enumerate([*lines, ""], start=1):
         row = _columns(line)
         is_mark = line.startswith(DOCUMENT)

@@ -114,8 +114,8 @@ def _sentence(frame: Frame, row: int, form: Form, limits: Limits) -> Sentence:
     words = frame.columns[form.words][row]
     labels = None if form.labels is None else frame.columns[form.labels][row]
     if form.are_lists:
-        names = () if form.labels is None else frame.class_names.get(form.labels, ())
-        return _listed(frame.ids[row], _parsed(words), None if form.labels is None else _parsed(labels), names)
+        found = _listed(frame.ids[row], _parsed(words))
+        return found if form.labels is None else replace(found, tags=_tags(found, _parsed(labels), frame.class_names.get(form.labels, ())))
     if is_missing(words) or not isinstance(words, str):
         raise ValueError("no text")
     if len(words) > limits.field_characters:
@@ -126,21 +126,25 @@ def _sentence(frame: Frame, row: int, form: Form, limits: Limits) -> Sentence:
     return Sentence(frame.ids[row], text=Words.at(words, words_at(words), odd), tags=tags, odd=odd)
 
 
-def _listed(name: str, tokens: Any, tags: Any, names: Sequence[str]) -> Sentence:
+def _listed(name: str, tokens: Any) -> Sentence:
     if is_missing(tokens) or not isinstance(tokens, list) or not tokens:
         raise ValueError("no tokens")
     words = tuple(token["text"] if isinstance(token, Mapping) else token for token in tokens)
     if not all(isinstance(word, str) and word.strip() for word in words):
         raise ValueError(f"token {next(place for place, word in enumerate(words) if not (isinstance(word, str) and word.strip())) + 1} is empty or no text")
-    if tags is None:
-        return Sentence(name, words=words)
+    return Sentence(name, words=words)
+
+
+def _tags(sentence: Sentence, tags: Any, names: Sequence[str]) -> tuple[str, ...]:
+    """The tags of a sentence, numbers by the `names` they stand for; raises ValueError where they do not fit."""
+    words = sentence.words
     if not isinstance(tags, list) or len(tags) != len(words):
         raise ValueError(f"{len(tags) if isinstance(tags, list) else 'no'} tags for {len(words)} tokens")
     if not names and all(isinstance(tag, int) for tag in tags):
-        raise DataError(f"{name}: tags are numbers, and nothing says what they stand for. Write the tags themselves (B-PER, O), or give the Hugging Face data set.")
+        raise DataError(f"{sentence.id}: tags are numbers, and nothing says what they stand for. Write the tags themselves (B-PER, O), or give the Hugging Face data set.")
     if any(isinstance(tag, int) and not 0 <= tag < len(names) for tag in tags):
         raise ValueError(f"a tag beyond the {len(names)} names there are")
-    return Sentence(name, words=words, tags=tuple(names[tag] if isinstance(tag, int) else str(tag) for tag in tags))
+    return tuple(names[tag] if isinstance(tag, int) else str(tag) for tag in tags)
 
 
 def spans_in(cell: Any) -> list[tuple[int, int, str]]:

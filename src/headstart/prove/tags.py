@@ -7,7 +7,7 @@ as a part of speech is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -122,7 +122,7 @@ class TagAnswers:
     @property
     def gained_N(self) -> Array:
         """Minus the number of spans that were missed and of those that were said wrongly."""
-        return (2 * self.hits_NT - self.said_NT - self.true_NT).sum(1)
+        return np.asarray((2 * self.hits_NT - self.said_NT - self.true_NT).sum(1))
 
     def __len__(self) -> int:
         """The number of examples N."""
@@ -130,8 +130,8 @@ class TagAnswers:
 
     def take(self, rows: Array) -> TagAnswers:
         """Those at `rows` (indices or a mask)."""
-        of_types = (table[rows] for table in (self.hits_NT, self.said_NT, self.true_NT))
-        return TagAnswers(self.types, *of_types, *(part[rows] for part in (self.right_words_N, self.words_N, self.nats_N, self.correct_N)))
+        columns = (self.hits_NT, self.said_NT, self.true_NT, self.right_words_N, self.words_N, self.nats_N, self.correct_N)
+        return TagAnswers(self.types, *(part[rows] for part in columns))
 
 
 def judged(true: Sequence[TrueTags], rows: Array) -> TagAnswers:
@@ -198,8 +198,8 @@ def token_log_loss(answers: TagAnswers, counts_bN: Array) -> Array:
 
 def of_type(answers: TagAnswers, number: int) -> TagAnswers:
     """The same with the spans of one type only."""
-    tables = (table[:, number : number + 1] for table in (answers.hits_NT, answers.said_NT, answers.true_NT))
-    return TagAnswers((answers.types[number],), *tables, answers.right_words_N, answers.words_N, answers.nats_N, answers.correct_N)
+    tables = {name: getattr(answers, name)[:, number : number + 1] for name in ("hits_NT", "said_NT", "true_NT")}
+    return replace(answers, types=(answers.types[number],), **tables)
 
 
 def _ratio(top: Array, bottom: Array) -> Array:

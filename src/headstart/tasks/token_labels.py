@@ -50,7 +50,7 @@ class TokenLabels:
     panels: tuple[str, ...] = ("types", "labelled")
     most_validated: int | None = 1000
     """So many texts tell settings apart; a sentence is short."""
-    most_in_batch = 16
+    most_in_batch = 8
     """Every word is told, so that few texts make a step, and a head that begins with nothing needs many steps."""
 
     def outputs(self, classes: Sequence[str]) -> int:
