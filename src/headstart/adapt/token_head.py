@@ -46,17 +46,21 @@ class TokenHead(nn.Module):
         return {"width": self.in_features, "classes": self.out_features}
 
     def forward(self, seen: States) -> Tensor:
-        """Scores (B, W, K) of the words' tags; where no token stands for a word the first tag is all there is, and the others are NOTHING."""
+        """Scores (B, W, K) of the words' tags; where no token stands for a word the first tag is all there is, and the others are NOTHING, as all are
+        where there is no word.
+        """
         batch, tokens = seen.inputs, seen.hidden_VTD.shape[1]
         before_B1 = (batch[WINDOWS].cumsum(0) - batch[WINDOWS])[:, None]
         at_BW = ((before_B1 + batch[WORD_WINDOW]) * tokens + batch[WORD_AT]).clamp_min(0)
         with torch.autocast(seen.hidden_VTD.device.type, enabled=False):
             scores_BWK: Tensor = self.score(seen.hidden_VTD.flatten(0, 1)[at_BW].float())
-        nothing_K = torch.full_like(scores_BWK[0, 0], NOTHING).index_fill(0, torch.zeros(1, dtype=torch.int64, device=scores_BWK.device), 0.0)
-        return torch.where((batch[WORD_WINDOW] >= 0)[..., None], scores_BWK, nothing_K)
+        nothing_BWK = torch.full_like(scores_BWK, NOTHING)
+        nothing_BWK[..., 0].masked_fill_(batch[WORD_AT] >= 0, 0.0)
+        return torch.where((batch[WORD_WINDOW] >= 0)[..., None], scores_BWK, nothing_BWK)
 
     def kept(self, scores_BWK: Tensor) -> Tensor:
-        """Rows (B, ROW): the number of each word's most probable tag, from 1, and the log of its probability."""
+        """Rows (B, ROW): the number of each word's most probable tag, from 1, and the log of its probability; zeros where there is no word."""
         logs_BW, tags_BW = functional.log_softmax(scores_BWK.float(), -1).max(-1)
-        room = WORDS - scores_BWK.shape[1]
-        return torch.cat([functional.pad(tags_BW + 1.0, (0, room)), functional.pad(logs_BW, (0, room))], 1)
+        room, is_word_BW = WORDS - scores_BWK.shape[1], scores_BWK.amax(-1) > NOTHING / 2
+        parts = ((tags_BW + 1.0) * is_word_BW, logs_BW * is_word_BW)
+        return torch.cat([functional.pad(part, (0, room)) for part in parts], 1)

@@ -21,7 +21,8 @@ from headstart.prove.word_texts import words_at
 LONGEST, OVERLAP = 256, 64
 """Tokens in a window, and tokens that neighbouring windows share."""
 WORD_AT = "word_at"
-"""The key in a batch under which stands, a row for each example, the token that speaks for each word (B, W) in its window; −1 where there is no word."""
+"""The key in a batch under which stands, a row for each example, the token that speaks for each word (B, W) in its window; 0 for a word that is none to
+the tokenizer, whose window is −1, and −1 where there is no word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class WordPreprocess:
         windows = [encoding, *encoding.overflowing]
         window, first, last = best_places([places_in(part, words, 0) for part in windows])
         ids = tuple(np.array(part.ids, dtype=np.int64) if part.ids else self._empty.astype(np.int64) for part in windows)
-        return WordWindows(ids, np.stack([window, last if self.by_last else first]))
+        return WordWindows(ids, np.stack([window, np.maximum(0, last if self.by_last else first)]))
 
     def collate(self, prepared: Sequence[WordWindows]) -> dict[str, Tensor]:
         """Examples as one batch: windows of ids (V, T), and for each example the places of its words."""
