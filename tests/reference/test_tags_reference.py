@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score
 
 from headstart.data.tag_schemes import read_tags
 from headstart.prove.compare import compare_f1
-from headstart.prove.metrics import METRICS, score
+from headstart.prove.metrics import METRICS, estimate, score
 from headstart.prove.tags import TrueTags, judged, row_of, spans_of, tag_names
 
 TYPES = ("PER", "LOC")
@@ -135,6 +135,12 @@ def test_the_chance_of_a_difference_is_counted_over_all_exchanges(counts):
     assert found.p_value == pytest.approx(np.mean(np.abs(every) >= abs(gain(table)) - 1e-12))
     turned = compare_f1(table[:, 2:], table[:, :2], margin=0.01, rng=np.random.default_rng(0))
     assert (turned.better, turned.worse, turned.p_value) == (found.worse, found.better, pytest.approx(found.p_value))
+
+
+def test_a_flawless_figure_has_the_interval_of_so_many_texts():
+    found = estimate(METRICS["span_f1"], answers([["B-PER", "O"]] * 20, [["B-PER", "O"]] * 20), rng=np.random.default_rng(0))
+    assert (found.value, found.high) == (1.0, 1.0)
+    assert found.low == pytest.approx(0.025 ** (1 / 20))
 
 
 def test_many_sentences_are_compared_by_random_exchanges_and_by_groups():

@@ -335,7 +335,7 @@ def estimate(
         level=level,
         resamples=resamples,
     )
-    if not metric.bounded or not isinstance(answers, Answers):
+    if not metric.bounded or not isinstance(answers, Answers | TagAnswers):
         return found
     return _open_end(metric, found, answers, groups, level)
 
@@ -380,11 +380,11 @@ def evaluate(
     return {m.name: estimate(m, answers, rng=rng, groups=groups, level=level, resamples=resamples) for m in usable}
 
 
-def _open_end(metric: Metric, found: Estimate, answers: Answers, groups: Array | None, level: float) -> Estimate:
+def _open_end(metric: Metric, found: Estimate, answers: Answers | TagAnswers, groups: Array | None, level: float) -> Estimate:
     """Replace the end that a bootstrap puts on the value itself because every resample is flawless, or all wrong."""
     if found.value not in (0.0, 1.0):
         return found
-    ones_K = answers.truth_NK.sum(0)
+    ones_K = answers.truth_NK.sum(0) if isinstance(answers, Answers) else np.array([len(answers)])
     trials = np.minimum(ones_K, len(answers) - ones_K) if metric.ranks else ones_K
     if metric.ranks and answers.kind == "single" and (ones_K > 0).sum() == 2:
         trials = trials[ones_K > 0][:1]  # the rankings of two classes mirror each other: one ranking, not two

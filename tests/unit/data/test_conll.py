@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from tests.labelled import conll, sentences, write_news
 
+from headstart.data.audit import audit
 from headstart.data.check import check
 from headstart.data.options import Columns
 from headstart.data.read import read, read_inputs
 from headstart.data.read_conll import is_conll_text, part_of
 from headstart.data.split import split
-from headstart.data.audit import audit
 from headstart.errors import DataError
 from headstart.prove.tags import WORDS
 from headstart.prove.word_texts import words_of
@@ -100,7 +100,7 @@ def test_every_scheme_is_read_as_the_same_tags(tmp_path, tags, scheme):
 def test_parts_of_speech_are_labels_of_their_own_and_another_column_can_be_named(tmp_path):
     text = "The DT O\ncat NN O\nsleeps VB B-X\n"
     assert read(written(tmp_path, text), columns=Columns(label="2")).labels == [("DT", "NN", "VB")]
-    with pytest.raises(DataError, match="no column 7. It has 3"):
+    with pytest.raises(DataError, match=r"no column 7\. It has 3"):
         read(written(tmp_path, text), columns=Columns(label="7"))
     universal = "# text = It is.\n1-2\tIt's\t_\t_\t_\t_\t_\t_\t_\t_\n1\tIt\tit\tPRON\tPRP\t_\t2\tnsubj\t_\t_\n2\tis\tbe\tAUX\tVBZ\t_\t0\troot\t_\t_\n"
     data = read(written(tmp_path, universal, "en.conllu"))
