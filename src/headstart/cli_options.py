@@ -46,6 +46,7 @@ class LabelTask(StrEnum):
     regression = "regression"
     qa = "qa"
     lm = "lm"
+    tokens = "tokens"
 
 
 class Objective(StrEnum):
@@ -190,7 +191,7 @@ LabelsAre = Annotated[
     LabelTask | None,
     typer.Option(
         "--task",
-        help="What labels are: names, an order of classes by the numbers their names begin with, numbers to predict, answers in a context (qa), or none: texts to be learned themselves (lm). [default: guessed]",
+        help="What labels are: names, an order of classes by the numbers their names begin with, numbers to predict, answers in a context (qa), labels of words (tokens), or none: texts to be learned themselves (lm). [default: guessed]",
     ),
 ]
 Prompt = Annotated[str, typer.Option(metavar="TEXT", help="What to go on from, or a question to a model that learned from conversations.")]

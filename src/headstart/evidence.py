@@ -12,6 +12,7 @@ from headstart.adapt.proving import Proved
 from headstart.evidence_errors import gap_by_errors, intervals, verdict_by_errors
 from headstart.evidence_language import verdict_by_loss
 from headstart.evidence_spans import gap_by_f1, thresholds, verdict_by_f1
+from headstart.evidence_tags import spans_told, verdict_by_span_f1
 from headstart.prove.answers import Answers
 from headstart.prove.calibrate import calibration
 from headstart.prove.compare import Verdict, compare
@@ -145,6 +146,18 @@ def _by_loss(
     }
 
 
+def _by_span_f1(
+    answers: Mapping[str, Any], tested: Tested, task: Task, training: Training, train_count: int, seed: int
+) -> dict[str, Any]:
+    right = float(np.mean([worth_N.mean() for _, worth_N in training]))
+    return {
+        "verdict": verdict_by_span_f1(answers, tested.groups, seed),
+        "calibration": {},
+        "gap": fit_gap(answers["transfer"], right, train_count),
+        "spans": spans_told(answers["transfer"], tested.targets.tolist(), tested.probabilities["transfer"], tested.groups, seed),
+    }
+
+
 PROOFS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "single": _by_right_and_wrong,
     "multi": _by_right_and_wrong,
@@ -152,6 +165,7 @@ PROOFS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "quantity": _by_number,
     "span": _by_f1,
     "language": _by_loss,
+    "tags": _by_span_f1,
 }
 """Verdict, calibration and gap by kind of labels."""
 

@@ -24,8 +24,8 @@ def verdict_by_f1(answers: Mapping[str, Spans], groups: np.ndarray | None, seed:
     return verdict_by(answers, groups, seed, MARGIN, "F1", sentence)
 
 
-def sentence(found: Verdict) -> str:
-    """The verdict in plain words."""
+def sentence(found: Verdict, many: str = "questions") -> str:
+    """The verdict in plain words; `many` is what the test examples are."""
     points = f"{abs(found.difference.value or 0.0) * 100:.1f} points"
     low, high = found.difference.low, found.difference.high
     ends = "no interval" if low is None or high is None else f"95 % interval {low * 100:+.1f} to {high * 100:+.1f} points"
@@ -35,7 +35,7 @@ def sentence(found: Verdict) -> str:
         "same": "Transfer made no difference: an F1 within one point of that of the same network trained from scratch",
         "unclear": "Unclear whether transfer helped against the same network trained from scratch",
     }
-    return f"{words[found.word]} ({ends}, {p_text(found.p_value)}, {found.n} test questions)."
+    return f"{words[found.word]} ({ends}, {p_text(found.p_value)}, {found.n} test {many})."
 
 
 def thresholds(answers: Spans) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from headstart.data.dataset import Dataset
 from headstart.data.modality import MODALITIES
 from headstart.data.options import Columns
 from headstart.data.read import read, read_inputs
+from headstart.data.read_tokens import token_lists
 from headstart.errors import DataError, NothingReadable, OptionError, RunError
 from headstart.features.extract import feature_chunks
 from headstart.files import read_json, read_tensors, write_json, write_tensors
@@ -23,6 +24,7 @@ from headstart.models.backbone import Backbone
 from headstart.models.resolve import rebuild
 from headstart.models.weights import load_exactly
 from headstart.predicted import Evaluation, Prediction, Predictions, answer
+from headstart.predicted_tags import labelled
 from headstart.prove.evidence import confusion_counts
 from headstart.prove.metrics import evaluate
 from headstart.registry import pick
@@ -82,6 +84,8 @@ class Model:
         An input that cannot be read gets an error and no label; raises NothingReadable, a DataError, where none can.
         """
         dataset = self._inputs(inputs)
+        if self.kind == "tags":
+            return self._labelled(dataset)
         probabilities_NK, errors = self._probabilities(dataset)
         if len(errors) == len(dataset):
             raise NothingReadable(f"{next(iter(errors.values()))} None of the {len(dataset)} inputs could be read.")
@@ -94,6 +98,12 @@ class Model:
             example = decode(dataset.items[number]) if self.network.reads_tokens else None
             rows.append(answer(name, probabilities_NK[number], decided[number], self.classes, self.kind, example))
         return Predictions(tuple(rows), self.classes, self.kind)
+
+    def _labelled(self, dataset: Dataset) -> Predictions:
+        rows = labelled(dataset, self._probabilities, self.classes)
+        if all(row.error is not None for row in rows):
+            raise NothingReadable(f"{rows[0].error} None of the {len(rows)} inputs could be read.")
+        return Predictions(tuple(rows), (), self.kind)
 
     def predict_proba(self, inputs: Any) -> np.ndarray:
         """Calibrated probabilities (N × K), columns in the order of `classes`; of a quantity its value, low and high end (N × 3).
@@ -213,7 +223,9 @@ class Model:
         return folder
 
     def _inputs(self, inputs: Any) -> Dataset:
-        dataset = read_inputs(inputs, modality=self.backbone.card.modality)
+        words = self.kind == "tags"
+        columns = Columns(task=self.task.reads) if words else Columns()
+        dataset = read_inputs(token_lists(inputs) if words else inputs, modality=self.backbone.card.modality, columns=columns)
         self.check_modality(dataset)
         return dataset
 

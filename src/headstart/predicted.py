@@ -27,6 +27,17 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Labelled:
+    """A span of a text, from the character `begin` to before `end`, with its label and the probability of all its words' tags."""
+
+    text: str
+    label: str
+    begin: int
+    end: int
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
 class Loss:
     """How surprising a text is to a language model, over the tokens that count; None where none does."""
 
@@ -50,7 +61,7 @@ class Prediction:
 
     Of a quantity there is no label, but its `value` in the user's own unit and the ends `low` and `high` of the interval that
     holds nine of ten new values. Of a question there are the `answers` in its context, the one that is given first, "no answer" among them. Of a
-    language model there is the `loss` of the text.
+    language model there is the `loss` of the text; of a text whose words are labelled the `spans` in it, and `confidence` is that of the least sure.
     """
 
     id: str
@@ -63,6 +74,7 @@ class Prediction:
     high: float | None = None
     answers: tuple[Found, ...] = ()
     loss: Loss | None = None
+    spans: tuple[Labelled, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +93,14 @@ class Predictions:
     def to_csv(self, path: str | Path) -> None:
         """Write id, predicted, confidence, error and one probability per class; for numbers id, value, low, high and error; for
         questions id, answer, confidence, begin, end and error; for a language model id, tokens, nats_per_token, perplexity, bits_per_byte and
-        error.
+        error; for labelled words id, label, text, begin, end, confidence and error, a line for each span.
         """
-        others = {"quantity": (NUMBERS, _number_line), "span": (ANSWERS, _answer_line), "language": (LOSSES, _loss_line)}
+        others = {"quantity": (NUMBERS, _number_line), "span": (ANSWERS, _answer_line), "language": (LOSSES, _loss_line), "tags": (SPANS, _loss_line)}
         header, line = others.get(self.kind, (LABELS, self._label_line))
         with replacing(Path(path)) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow([*header, *(f"p:{name}" for name in self.classes)])
-            writer.writerows(line(row) for row in self.rows)
+            writer.writerows(one for row in self.rows for one in (_span_lines(row) if self.kind == "tags" else [line(row)]))
 
     def _label_line(self, row: Prediction) -> list[str]:
         chances = [f"{row.probabilities[name]:.6g}" if row.probabilities else "" for name in self.classes]
@@ -110,6 +122,15 @@ ANSWERS = ("id", "answer", "confidence", "begin", "end", "error")
 
 
 LOSSES = ("id", "tokens", "nats_per_token", "perplexity", "bits_per_byte", "error")
+
+
+SPANS = ("id", "label", "text", "begin", "end", "confidence", "error")
+
+
+def _span_lines(row: Prediction) -> list[list[str]]:
+    """A line for each span; one without any for a text that has none, or could not be read."""
+    lines = [[row.id, one.label, one.text, str(one.begin), str(one.end), f"{one.probability:.6g}", ""] for one in row.spans or ()]
+    return lines or [[row.id, "", "", "", "", "", row.error or ""]]
 
 
 def _loss_line(row: Prediction) -> list[str]:

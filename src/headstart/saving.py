@@ -20,6 +20,7 @@ from headstart.data.audit_result import Audit
 from headstart.data.modality import MODALITIES
 from headstart.data.split import Splits
 from headstart.evidence import Tested
+from headstart.evidence_tags import tag_rows
 from headstart.files import read_json, write_json, write_text
 from headstart.model import Model
 from headstart.options import Options
@@ -33,6 +34,7 @@ from headstart.run.folder import Run
 from headstart.run.losses import LossRow, write_losses
 from headstart.run.predictions import NumberRow, PredictionRow, number_row, write_numbers, write_predictions
 from headstart.run.result import Result
+from headstart.run.tags import TagRow, write_tags
 from headstart.sampled import samples_of
 
 if TYPE_CHECKING:
@@ -113,6 +115,7 @@ def result_of(
         head_start=found["head_start"],
         concepts=found["concepts"],
         language=samples_of(material, bench, proved),
+        spans=found.get("spans"),
         phases=run.phases,
         seed=options.seed,
         versions=versions(),
@@ -369,9 +372,13 @@ def save_evidence(run: Run, material: Material, bench: Workbench, tested: Tested
     rows: list[PredictionRow] = []
     numbers: list[NumberRow] = []
     answers: list[AnswerRow] = []
+    tagged: list[TagRow] = []
     if bench.task.kind == "span":
         answers = answers_of(tested, bench, ids)
         write_answers(run.folder / "predictions.csv", answers)
+    elif bench.task.kind == "tags":
+        tagged = tag_rows(tested, bench, ids)
+        write_tags(run.folder / "predictions.csv", tagged)
     elif bench.task.kind == "language":
         write_losses(run.folder / "predictions.csv", losses_of(tested, ids))
     elif bench.task.kind == "quantity":
@@ -382,5 +389,5 @@ def save_evidence(run: Run, material: Material, bench: Workbench, tested: Tested
         write_predictions(run.folder / "predictions.csv", rows, bench.classes)
     write_text(run.folder / "README.md", model_card(result))
     audit, thumbnails = read_json(run.folder / "audit.json"), thumbnails_of(material)
-    write_report(run.folder, result, rows, audit, thumbnails, numbers=numbers, answers=answers)
+    write_report(run.folder, result, rows, audit, thumbnails, numbers=numbers, answers=answers, tagged=tagged)
     result.write(run.folder / "result.json")

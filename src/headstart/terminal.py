@@ -234,7 +234,7 @@ def _figure(card: SourceCard) -> str:
 def predictions_parts(found: Predictions) -> list[RenderableType]:
     """A table of predictions with their confidence; an input that could not be read with its reason instead."""
     shown = found.rows[:ROWS_SHOWN] if _output().is_terminal else found.rows
-    headers = {"quantity": ["input", "value", "90 % interval"], "span": ["question", "answer", "confidence"], "language": ["input", "perplexity", "bits per byte"]}
+    headers = {"quantity": ["input", "value", "90 % interval"], "span": ["question", "answer", "confidence"], "language": ["input", "perplexity", "bits per byte"], "tags": ["input", "spans", "confidence"]}
     header = headers.get(found.kind, ["input", "label", "confidence"])
     table = _table(header, (_prediction(row) for row in shown))
     if len(shown) == len(found.rows):
@@ -247,6 +247,8 @@ def _prediction(row: Prediction) -> list[str]:
         return [row.id, f"not read: {row.error}", ""]
     if row.loss is not None:
         return [row.id, _number(row.loss.perplexity), _number(row.loss.bits_per_byte)]
+    if row.spans is not None:
+        return [row.id, ", ".join(f"{one.label} {one.text}" for one in row.spans) or "none", "" if row.confidence is None else f"{row.confidence:.3f}"]
     if row.value is not None:
         return [row.id, number(row.value), f"{number(row.low)} to {number(row.high)}"]
     return [row.id, ", ".join(row.labels) or "none", f"{row.confidence:.3f}"]

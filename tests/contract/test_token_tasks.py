@@ -25,16 +25,22 @@ from headstart.files import read_json
 from headstart.models.backbone import States
 from headstart.models.resolve import load_backbone
 from headstart.prove.metrics import METRICS, evaluate
+from headstart.prove.tags import tag_names
+from headstart.prove.word_texts import words_of
 from headstart.report.terminal_summary import summary_lines
 from headstart.run.result import Result
 from headstart.tasks import TASKS
+from headstart.tasks.base import LearnsFloor
 
 CONTEXT = "the old keeper climbed the winding stairs to light the great lamp"
 EXAMPLES = {
     "language": [CONTEXT, "a story", ("the keeper", CONTEXT)] * 4,
     "span": [("the keeper", CONTEXT), ("a story", "a story"), ("the lamp", CONTEXT + ". " + CONTEXT)] * 4,
+    "tags": [CONTEXT, "a story", "the keeper. " + CONTEXT + ". " + CONTEXT + ". " + CONTEXT] * 4,
 }
-LABELS = {"language": [()] * 12, "span": [(label("winding", CONTEXT.index("winding")),), (), (label("great lamp", CONTEXT.index("great")),)] * 4}
+TAGS = {"the": "O", "keeper": "B-PER", "stairs": "B-LOC", "lamp": "I-LOC"}
+"""By the word alone, so that a head on a frozen network can learn them; a lamp continues nothing but stairs, which do not stand before it."""
+LABELS = {"tags": [tuple(TAGS.get(word, "O") for word in words_of(text)) for text in EXAMPLES["tags"]], "language": [()] * 12, "span": [(label("winding", CONTEXT.index("winding")),), (), (label("great lamp", CONTEXT.index("great")),)] * 4}
 OVER_TOKENS = [kind for kind, task in TASKS.items() if HEADS[task.head].reads == "tokens"]
 
 
@@ -43,8 +49,9 @@ def bert(tmp_path_factory):
     return TEXTS["bert"](tmp_path_factory.mktemp("bert") / "tiny-bert")
 
 
-FAMILIES = {"language": "gpt2", "span": "bert"}
-STRATA = {"language": 1, "span": 2}
+FAMILIES = {"language": "gpt2", "span": "bert", "tags": "bert"}
+STRATA = {"language": 1, "span": 2, "tags": 2}
+CLASSES = {"language": (), "span": (), "tags": tag_names(LABELS["tags"])}
 
 
 @pytest.fixture(params=OVER_TOKENS)
@@ -54,14 +61,14 @@ def case(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tokens") / "tiny"
     backbone = task.reading(load_backbone(TEXTS[FAMILIES[task.kind]](folder)))
     batch = backbone.preprocess.collate([backbone.preprocess.prepare(raw) for raw in EXAMPLES[task.kind]])
-    return task, task.encode(LABELS[task.kind], (), EXAMPLES[task.kind]), backbone, batch
+    return task, task.encode(LABELS[task.kind], CLASSES[task.kind], EXAMPLES[task.kind]), backbone, batch
 
 
 def test_rows_are_finite_and_as_wide_as_the_head_says(case):
     task, targets, backbone, batch = case
-    head = HEADS[task.head].start(backbone, task.outputs(()))
+    head = HEADS[task.head].start(backbone, task.outputs(CLASSES[task.kind]))
     with torch.no_grad():
-        rows = Network(backbone, task.outputs(()), head=head).rows(batch).numpy()
+        rows = Network(backbone, task.outputs(CLASSES[task.kind]), head=head).rows(batch).numpy()
     assert rows.shape == (len(targets), head.row_width)
     assert np.isfinite(rows).all()
     said = task.probabilities(rows)
@@ -72,17 +79,18 @@ def test_rows_are_finite_and_as_wide_as_the_head_says(case):
     if task.kind == "language":
         floors = list(task.token_floors(prepared, prepared, head.vocabulary).values())
     else:
-        floors = [task.guess(targets, task.outputs(()), len(targets)), task.floor(EXAMPLES[task.kind])]
+        floor = task.learned_floor(EXAMPLES[task.kind], targets, EXAMPLES[task.kind]) if isinstance(task, LearnsFloor) else task.floor(EXAMPLES[task.kind])
+        floors = [task.guess(targets, task.outputs(CLASSES[task.kind]), len(targets)), floor]
     assert [floor.shape for floor in floors] == [rows.shape] * 2
 
 
 def test_the_objective_falls_along_its_gradient_and_merits_rise(case):
     task, targets, backbone, batch = case
-    head = HEADS[task.head].start(backbone, task.outputs(()))
+    head = HEADS[task.head].start(backbone, task.outputs(CLASSES[task.kind]))
     with torch.no_grad():
         seen = backbone.states(batch)
     seen = States(seen.hidden_VTD + 0.0, seen.mask_VT, seen.inputs)
-    Network(backbone, task.outputs(()), head=head)
+    Network(backbone, task.outputs(CLASSES[task.kind]), head=head)
     objective, aims = task.objective(targets), torch.from_numpy(task.aims(targets))
     before = head.kept(head(seen)).detach().numpy()
     moving = list(head.parameters()) or [head.tokens_VD]

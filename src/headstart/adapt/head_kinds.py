@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from headstart.adapt.language_head import LanguageHead
 from headstart.adapt.span_head import SpanHead
+from headstart.adapt.token_head import TokenHead
 from headstart.models.backbone import Backbone
 from headstart.solvers import Array, directions, nearest
 
@@ -190,5 +191,5 @@ TARGETS: Mapping[str, tuple[Callable[[int, int], tuple[int, ...]], torch.dtype]]
 }
 """How targets are kept: the shape for N examples and K classes, and the type."""
 
-HEADS: Mapping[str, Any] = {head.kind: head for head in (LinearHead, NeighbourHead, SpanHead, LanguageHead)}
+HEADS: Mapping[str, Any] = {head.kind: head for head in (LinearHead, NeighbourHead, SpanHead, LanguageHead, TokenHead)}
 """Kinds of heads by name: each takes what its `describe` says; those that a task names are `StartingHead`s."""

@@ -22,7 +22,7 @@ from headstart.data.modality import Modality
 from headstart.errors import HeadstartError, ModelError, OutOfMemory
 from headstart.events import Said
 from headstart.protocols import Clock, Executor
-from headstart.tasks.base import CountsTokens
+from headstart.tasks.base import CountsTokens, LearnsFloor
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +165,8 @@ def floors(outer: Outer, bench: Workbench, modality: Modality) -> dict[str, np.n
         learned, asked = ([preprocess.prepare(bench.decode(item)) for item in items] for items in (seen, unseen))
         return dict(task.token_floors(learned, asked, len(preprocess.whole.tokenizer)))
     classical = task.floor(bench.decode(item) for item in unseen)
+    if isinstance(task, LearnsFloor):
+        classical = task.learned_floor(map(bench.decode, seen), targets, map(bench.decode, unseen))
     if classical is None:
         classical = classical_logits(modality.floor_features, seen, targets, unseen, outer.folds, count, task.solver)
     return {"floor-majority": task.guess(targets, count, len(outer.test)), "floor-classical": classical}

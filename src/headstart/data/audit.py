@@ -29,6 +29,7 @@ from headstart.data.modality import MODALITIES, Modality
 from headstart.data.numbers import spread_of
 from headstart.errors import DataError
 from headstart.events import Listener, silent
+from headstart.prove.tags import spans_of
 from headstart.registry import pick
 
 RANKS = {"test": 2, "val": 1, "train": 0, "": 0}
@@ -209,7 +210,7 @@ def _result(
         conflicts=labelled(found.conflicts),
         alike_conflicts=labelled(found.alike_conflicts(dropped)),
         leaks=tuple((ids[row], ids[other], kind) for row, other, kind in found.leaks),
-        counts={name: counts[name] for name in dataset.classes if name in counts},
+        counts=_spans(dataset, known) if dataset.kind == "tags" else {name: counts[name] for name in dataset.classes if name in counts},
         quantity=summary(dataset.values[known]) if numbers and known else None,
         answered=sum(bool((dataset.labels or ())[row]) for row in known) if dataset.kind == "span" else None,
         parts=dict(Counter(dataset.parts[row] for row in keep)),
@@ -219,6 +220,11 @@ def _result(
         guesses=dataset.guesses,
         contents=tuple(looks.contents),
     )
+
+
+def _spans(dataset: Dataset, rows: Sequence[int]) -> dict[str, int]:
+    """The labelled spans of these rows by type."""
+    return dict(Counter(kind for row in rows for _, _, kind in spans_of((dataset.labels or ())[row])))
 
 
 def _stop_on_nothing(dataset: Dataset, looks: Looks) -> None:
@@ -271,6 +277,13 @@ def _require_a_text(found: Audit) -> None:
         raise DataError(f"{found.name}: no text is left to learn from{why}. Add some.")
 
 
+def _require_a_span(found: Audit) -> None:
+    """Raise DataError unless there is a labelled word to learn from outside the test part."""
+    if not found.counts:
+        why = "".join(f"; set aside {count}, {reason}" for reason, count in found.reasons.items())
+        raise DataError(f"{found.name}: no training text with a labelled word is left{why}. Add some.")
+
+
 REQUIRE: Mapping[str, Callable[[Audit], None]] = {
     "single": _require_two_classes,
     "multi": _require_two_classes,
@@ -278,5 +291,6 @@ REQUIRE: Mapping[str, Callable[[Audit], None]] = {
     "quantity": _require_two_numbers,
     "span": _require_an_answer,
     "language": _require_a_text,
+    "tags": _require_a_span,
 }
 """What must be left to train on, by kind of labels."""

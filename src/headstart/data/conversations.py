@@ -11,6 +11,7 @@ from headstart.data.frame import Frame, frames_dataset
 from headstart.data.guess import TEXT_NAMES, is_missing
 from headstart.data.options import PARTS, Columns, Limits
 from headstart.data.read_corpus import MOST_BYTES, Document, corpus_dataset
+from headstart.data.read_tokens import are_tokens, tokens_dataset
 from headstart.errors import DataError
 from headstart.prove.passages import ANSWERS, Conversation
 
@@ -24,8 +25,10 @@ ROLES: Mapping[str, str] = {"human": "user", "gpt": ANSWERS, "bot": ANSWERS, "mo
 
 
 def dataset_of(name: str, frames: Sequence[Frame], columns: Columns, limits: Limits, *, labelled: bool = True) -> Dataset:
-    """Tables as labelled examples, or as texts to be learned where the user or the columns say so."""
+    """Tables as labelled examples, or where the user or the columns say so as texts to be learned, or with labelled words."""
     first = next((frame for frame in frames if len(frame)), None)
+    if first is not None and are_tokens(first, columns, labelled=labelled):
+        return tokens_dataset(name, frames, columns, limits, labelled=labelled)
     named = columns.text or columns.image or columns.label
     told = first is not None and (TURNS[0] in first.columns or set(PAIRS[0]) <= first.columns.keys())
     if columns.task == LM or (columns.task is None and not named and told):

@@ -9,12 +9,14 @@ from typing import Any, Literal
 import numpy as np
 
 from headstart.data.numbers import place_of
+from headstart.prove.tags import tag_names, type_names
 
 Part = Literal["train", "val", "test", ""]
-Kind = Literal["single", "multi", "ordinal", "quantity", "span", "language"]
-"""One class per example, any number, one of an order of classes, a number, a stretch of the example's own text, or nothing but the text itself, to be learned."""
-CLASSLESS: tuple[Kind, ...] = ("quantity", "span", "language")
-"""Kinds of labels that name no classes."""
+Kind = Literal["single", "multi", "ordinal", "quantity", "span", "language", "tags"]
+"""One class per example, any number, one of an order of classes, a number, a stretch of the example's own text, nothing but the text itself, to be
+learned, or a tag for each word."""
+CLASSLESS: tuple[Kind, ...] = ("quantity", "span", "language", "tags")
+"""Kinds of labels that name no classes of examples."""
 SHARING: tuple[Kind, ...] = ("span",)
 """Kinds whose examples share texts by nature, several questions about one passage: that two of them look alike says nothing."""
 
@@ -26,7 +28,8 @@ class Dataset:
     `items[i]` is what the modality's reader can decode (a path, a member of a zip file, a PIL image, an array, a
     text, a pair of texts); `ids[i]` names it to people (a relative path, `train.csv row 17`); `labels[i]` holds its
     class names, exactly one where `kind` is "single" or "ordinal", any number where it is "multi", for a "quantity" the
-    number as it is written, for a "span" the right answers (`data.spans`), none where the text has no answer, for "language" none ever, and `labels` is None where there are none; `parts[i]` is the part its source put it in, "" where the source did not say; `groups[i]` is
+    number as it is written, for a "span" the right answers (`data.spans`), none where the text has no answer, for "language" none ever, for "tags"
+    the tag of each word (`prove.tags`), and `labels` is None where there are none; `parts[i]` is the part its source put it in, "" where the source did not say; `groups[i]` is
     what must stay on one side of every split. `guesses` tells in words what was guessed about the source, and
     `aside` names what its reader could not take up, each with the reason.
     """
@@ -53,7 +56,9 @@ class Dataset:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The class names that occur, sorted, those of an order by its numbers; none where labels name no classes."""
+        """The class names that occur, sorted, those of an order by its numbers; all tags that words may have; none where labels name no classes."""
+        if self.kind == "tags":
+            return tag_names(self.labels or ())
         if not self.has_classes:
             return ()
         names = {name for names in self.labels or () for name in names}
@@ -61,9 +66,11 @@ class Dataset:
 
     @property
     def strata(self) -> Sequence[Any] | np.ndarray:
-        """What splits balance: class names, the numbers of a quantity, or whether there is an answer in the text."""
+        """What splits balance: class names, the numbers of a quantity, which types of spans occur, or whether there is an answer in the text."""
         if self.kind == "quantity":
             return self.values
+        if self.kind == "tags":
+            return [tuple(sorted(type_names(tags))) for tags in self.labels or ()]
         return list(self.labels or ()) if self.has_classes else [bool(names) for names in self.labels or ()]
 
     @property

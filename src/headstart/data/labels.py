@@ -58,6 +58,8 @@ def read_labels(
         raise OptionError(f"task '{task}' is not known. Choose from: {', '.join(TASK_NAMES)}.")
     if task == "lm":
         raise OptionError("--task lm: learns from .txt and .md files, or a table of texts, messages, or prompts and completions.")
+    if task == "tokens":
+        raise OptionError("--task tokens: labels of words are read from CoNLL files, lists of tokens and tags, or texts with entities (start, end, label).")
     if task == "qa":
         raise OptionError("--task qa: answers are read from a table with question, context and answers, or a file as SQuAD has it.")
     if not names:

@@ -18,7 +18,7 @@ PARTS: dict[str, Part] = {
 }
 """Names, in lower case, by which folders, tables and split columns say which part an example is in."""
 
-TASK_NAMES = ("classification", "ordinal", "regression", "qa", "lm")
+TASK_NAMES = ("classification", "ordinal", "regression", "qa", "lm", "tokens")
 """What labels may be said to be."""
 
 
@@ -29,7 +29,7 @@ class Columns:
     `text` takes one or two columns (two make pairs). `label` takes one column, or several 0/1 columns joined by
     commas, one per class (`sunny,rainy,windy`). `task` is one of TASK_NAMES: `regression` reads labels as numbers,
     `ordinal` as classes in the order of the numbers that their names begin with, `classification` as names, `qa` as answers that stand in
-    the second of two texts, and `lm` has no labels: the texts themselves are learned.
+    the second of two texts, `lm` has no labels: the texts themselves are learned, and `tokens` as labels of the words of a text.
     """
 
     text: tuple[str, ...] = ()

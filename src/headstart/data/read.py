@@ -14,10 +14,12 @@ from headstart.data.dataset import Dataset
 from headstart.data.labels import as_task
 from headstart.data.merge import merged
 from headstart.data.options import Columns, Limits
+from headstart.data.read_conll import CONLL_SUFFIXES, MAYBE_SUFFIXES, conll_names, file_conll, is_conll_file, tree_conll
 from headstart.data.read_corpus import PROSE_SUFFIXES, file_corpus, is_corpus, tree_corpus
 from headstart.data.read_folder import tree_dataset
 from headstart.data.read_python import objects_dataset, read_python
 from headstart.data.read_table import part_by_name, table_frames, tree_frames
+from headstart.data.read_tokens import TOKENS
 from headstart.data.read_zip import zip_tree
 from headstart.data.tree import IMAGE_SUFFIXES, TABLE_SUFFIXES, TEXT_SUFFIXES, Tree, folder_tree, suffix
 from headstart.errors import DataError
@@ -26,7 +28,7 @@ __all__ = ["Columns", "Limits", "read", "read_inputs"]
 
 DEFAULT_LIMITS = Limits()
 NO_COLUMNS = Columns()
-TAKES = "a folder, .zip, .csv, .tsv, .jsonl or .parquet, or a .txt or .md file of text to learn"
+TAKES = "a folder, .zip, .csv, .tsv, .jsonl, .parquet or .conll, or a .txt or .md file of text to learn"
 
 
 def read(source: Any, *, columns: Columns = NO_COLUMNS, limits: Limits = DEFAULT_LIMITS) -> Dataset:
@@ -80,7 +82,7 @@ def _read_input(source: str | Path, modality: str | None, columns: Columns, limi
         data = objects_dataset([source], modality="text")
         return replace(data, ids=[" ".join(str(source).split())[:80]])
     path = Path(source)
-    if path.is_dir() or suffix(path.name) in TABLE_SUFFIXES | {".zip"}:
+    if path.is_dir() or suffix(path.name) in TABLE_SUFFIXES | CONLL_SUFFIXES | {".zip"}:
         return _read_path(path, columns, limits, labelled=False)
     return objects_dataset([path], modality=modality)
 
@@ -97,7 +99,7 @@ def _is_text(source: str | Path, modality: str | None) -> bool:
     """Whether a string is an example by itself: it names no file, and texts are wanted or nothing hints at a path."""
     if isinstance(source, Path) or modality == "image" or _exists(Path(source)):
         return False
-    known = IMAGE_SUFFIXES | TABLE_SUFFIXES | TEXT_SUFFIXES | {".zip"}
+    known = IMAGE_SUFFIXES | TABLE_SUFFIXES | TEXT_SUFFIXES | CONLL_SUFFIXES | {".zip"}
     return suffix(source) not in known or " " in source.strip()
 
 
@@ -116,6 +118,8 @@ def _read_path(path: Path, columns: Columns, limits: Limits, *, labelled: bool) 
     kind = suffix(path.name)
     if kind == ".zip":
         return _read_tree(zip_tree(path, limits), columns, limits, labelled=labelled)
+    if _is_conll(path, columns):
+        return file_conll(path, columns, labelled=labelled)
     if kind in TABLE_SUFFIXES:
         return dataset_of(str(path), table_frames(path, limits), columns, limits, labelled=labelled)
     if kind in PROSE_SUFFIXES and labelled and columns.task in (None, LM):
@@ -123,8 +127,17 @@ def _read_path(path: Path, columns: Columns, limits: Limits, *, labelled: bool) 
     raise DataError(f"{path}: a file of a kind that cannot be read as labelled data. Give {TAKES}.")
 
 
+def _is_conll(path: Path, columns: Columns) -> bool:
+    """Whether a file has a word a line, as far as the user does not say otherwise."""
+    if columns.task not in (None, TOKENS):
+        return False
+    return is_conll_file(path) or (columns.task == TOKENS and suffix(path.name) in MAYBE_SUFFIXES)
+
+
 def _read_tree(tree: Tree, columns: Columns, limits: Limits, *, labelled: bool) -> Dataset:
     """Tables where they are what the tree holds, or where they describe its pictures; else class folders."""
+    if columns.task in (None, TOKENS) and not tree.having(IMAGE_SUFFIXES) and (files := conll_names(tree)):
+        return tree_conll(tree, files, columns, labelled=labelled)
     if labelled and not columns.are_named and (is_corpus(tree) if columns.task is None else columns.task == LM and tree.having(PROSE_SUFFIXES)):
         return tree_corpus(tree)
     tables = _tables(tree)

@@ -55,6 +55,7 @@ def audit_one(item: Any) -> Look:
     notes: tuple[str, ...] = ()
     if not isinstance(item, str | tuple | list):
         notes = () if _read(item)[1] else ("not UTF-8, read as Windows-1252",)
+    notes += getattr(item, "odd", ())  # what the reader of labelled words noticed
     whole = joined(decode(item))
     if "\ufffd" in whole:
         notes += ("holds characters that were lost in an earlier conversion (�)",)

@@ -31,6 +31,7 @@ from headstart.models.text_preprocess import TextPreprocess, read_tokenizer
 from headstart.models.transformers_image import HubImageBackbone, processor_file, read_processor
 from headstart.models.weights import find_weights, read_config, read_some, refuse_code, weights_sha256
 from headstart.models.windows import WindowPreprocess
+from headstart.models.word_windows import WordPreprocess
 from headstart.registry import pick
 
 READ_ERRORS = (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError, ImportError)
@@ -132,7 +133,7 @@ def rebuild(description: Mapping[str, Any], folder: Path) -> Backbone:
     return reader
 
 
-PREPROCESSES: Mapping[str, Any] = {reading.kind: reading for reading in (TextPreprocess, WindowPreprocess, LanguagePreprocess)}
+PREPROCESSES: Mapping[str, Any] = {reading.kind: reading for reading in (TextPreprocess, WindowPreprocess, LanguagePreprocess, WordPreprocess)}
 """Ways to read texts, by the name in their description."""
 
 

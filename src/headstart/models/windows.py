@@ -85,7 +85,7 @@ class WindowPreprocess:
             tuple(np.array(part.ids, dtype=np.int64) for part in parts),
             tuple(np.array(part.type_ids, dtype=np.int64) for part in parts),
             tuple(part.ids.index(self._none) if self._none in part.ids else len(part.ids) - 1 for part in parts),
-            _best_places([_places(part, words) for part in parts]),
+            best_places([places_in(part, words, 1) for part in parts]),
             truncated,
         )
 
@@ -96,14 +96,14 @@ class WindowPreprocess:
             for one in prepared
             for ids, segments in zip(one.ids, one.segments, strict=True)
         ]
-        words = _padded([one.places for one in prepared])
+        words = padded([one.places for one in prepared])
         return {
             **self.whole.collate(flat),
             WINDOWS: torch.tensor([len(one.ids) for one in prepared]),
             WORD_WINDOW: words[:, 0],
             WORD_FIRST: words[:, 1],
             WORD_LAST: words[:, 2],
-            NONE_AT: _padded([np.array([one.none_at]) for one in prepared])[:, 0],
+            NONE_AT: padded([np.array([one.none_at]) for one in prepared])[:, 0],
         }
 
     def cost(self, prepared: Windowed) -> int:
@@ -144,12 +144,12 @@ def lowered(text: str) -> str:
     return "".join(low if len(low := letter.lower()) == 1 else letter for letter in text)
 
 
-def _places(part: Any, words: np.ndarray) -> np.ndarray:
-    """Of each word that stands in a window (4 × W): 1, its first and last token, and how much context it has on its poorer side; −1 of
+def places_in(part: Any, words: np.ndarray, text: int) -> np.ndarray:
+    """Of each word of the first or second `text` (0 or 1) that stands in a window (4 × W): 1, its first and last token, and how much context it has on its poorer side; −1 of
     the others.
     """
     found = np.full((4, words.shape[1]), -1, dtype=np.int64)
-    own = np.array([place for place, sequence in enumerate(part.sequence_ids) if sequence == 1], dtype=np.int64)
+    own = np.array([place for place, sequence in enumerate(part.sequence_ids) if sequence == text], dtype=np.int64)
     spans = np.array([part.offsets[place] for place in own], dtype=np.int64).reshape(-1, 2)
     real = spans[:, 1] > spans[:, 0]
     own, spans = own[real], spans[real]
@@ -170,7 +170,7 @@ def _places(part: Any, words: np.ndarray) -> np.ndarray:
     return found
 
 
-def _best_places(by_window: Sequence[np.ndarray]) -> np.ndarray:
+def best_places(by_window: Sequence[np.ndarray]) -> np.ndarray:
     """Window, first and last token (3 × W) of each word, where it has most context; −1 for a word that no token stands for."""
     stacked = np.stack(by_window)
     best = stacked[:, 3].argmax(0)
@@ -180,7 +180,7 @@ def _best_places(by_window: Sequence[np.ndarray]) -> np.ndarray:
     return np.where(there, np.stack([best, chosen[1], chosen[2]]), -1).astype(np.int32)
 
 
-def _padded(rows: Sequence[np.ndarray]) -> Tensor:
+def padded(rows: Sequence[np.ndarray]) -> Tensor:
     """Arrays (r × w each) as one tensor (B, r, most w), filled with −1."""
     most = max(row.shape[1] for row in rows)
     return torch.from_numpy(

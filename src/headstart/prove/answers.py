@@ -10,9 +10,9 @@ import numpy as np
 from headstart.errors import DataError
 from headstart.prove.estimate import Array
 
-Kind = Literal["single", "multi", "ordinal", "quantity", "span", "language"]
-"""What is judged: one class per example, any number, one of an order, a number (`prove.quantities`), a stretch of text (`prove.spans`), or the text itself
-(`prove.losses`)."""
+Kind = Literal["single", "multi", "ordinal", "quantity", "span", "language", "tags"]
+"""What is judged: one class per example, any number, one of an order, a number (`prove.quantities`), a stretch of text (`prove.spans`), the text itself
+(`prove.losses`), or a tag for each word (`prove.tags`)."""
 
 
 @dataclass(frozen=True, slots=True)

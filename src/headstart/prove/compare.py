@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal
@@ -125,6 +126,49 @@ def compare_losses(
     found = _difference(gains_N, rng, groups, n)
     sums_U = gains_N if groups is None else _by_group(gains_N, groups)[0]
     return _verdict(found, sign_flip(sums_U, rng=rng), int((gains_N > 0).sum()), int((gains_N < 0).sum()), margin, name)
+
+
+def compare_f1(
+    parts_N2: Array, other_N2: Array, *, margin: float, rng: np.random.Generator, groups: Array | None = None
+) -> Verdict:
+    """The Verdict on two F1s, each the sum of N numerators over the sum of N denominators (N × 2), for the same examples.
+
+    Paired bootstrap of examples or groups for the interval; p is that of exchanging the two sides of examples or groups at random (Yeh 2000,
+    section 3.3): all ways up to EXACT_UP_TO that differ, beyond it FLIPS and the one seen. `better` and `worse` count examples
+    that lack less, or more, of their denominator. Raises DataError where lengths differ.
+    """
+    n = _shape(parts_N2[:, 0], other_N2[:, 0], groups)
+    both_N4 = np.concatenate([parts_N2, other_N2], 1).astype(np.float64)
+
+    def gain(sums_b4: Array) -> Array:
+        first, second = (np.where(down > 0, up / np.maximum(down, 1e-12), np.nan) for up, down in (sums_b4[:, :2].T, sums_b4[:, 2:].T))
+        return np.asarray(first - second)
+
+    found = bootstrap(lambda counts_bN: gain(counts_bN @ both_N4), n, rng=rng, groups=groups)
+    units_U4 = both_N4 if groups is None else np.stack([_by_group(column, groups)[0] for column in both_N4.T], 1)
+    lacks_N, other_lacks_N = both_N4[:, 1] - both_N4[:, 0], both_N4[:, 3] - both_N4[:, 2]
+    better, worse = int((lacks_N < other_lacks_N).sum()), int((lacks_N > other_lacks_N).sum())
+    return _verdict(found, _exchanged(units_U4, gain, rng), better, worse, margin, "F1")
+
+
+def _exchanged(units_U4: Array, gain: Callable[[Array], Array], rng: np.random.Generator) -> float:
+    """How often a difference as large as the one seen comes from exchanging both sides of units at random."""
+    moves_U2 = units_U4[:, 2:] - units_U4[:, :2]
+    moves_U2 = moves_U2[(moves_U2 != 0).any(1)]
+    whole_4, seen = units_U4.sum(0), abs(float(gain(units_U4.sum(0)[None])[0])) - 1e-12
+    if len(moves_U2) == 0:
+        return 1.0
+
+    def reached(swapped_bU: Array) -> Array:
+        moved_b2 = swapped_bU.astype(np.float64) @ moves_U2
+        return np.asarray(np.abs(gain(whole_4 + np.concatenate([moved_b2, -moved_b2], 1))) >= seen)
+
+    if len(moves_U2) <= EXACT_UP_TO:
+        return float(reached(np.array(list(product((0, 1), repeat=len(moves_U2))))).mean())
+    step, hits = max(1, 4_000_000 // len(moves_U2)), 0
+    for start in range(0, FLIPS, step):
+        hits += int(reached(rng.integers(0, 2, size=(min(step, FLIPS - start), len(moves_U2)), dtype=np.int8)).sum())
+    return (hits + 1) / (FLIPS + 1)
 
 
 def difference(

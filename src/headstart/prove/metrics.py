@@ -19,12 +19,13 @@ from headstart.prove.estimate import LEVEL, RESAMPLES, Array, Estimate, bootstra
 from headstart.prove.losses import Losses, bits_per_byte, nats_per_token, perplexity
 from headstart.prove.quantities import Quantities, mean_ranks, weighted_correlation
 from headstart.prove.spans import Spans
+from headstart.prove.tags import TagAnswers, tag_f1, tag_precision, tag_recall, token_accuracy, token_log_loss, type_f1
 
 SMALLEST = 1e-15  # a probability of exactly zero for what happened costs −ln of this, about 34.5 nats
 WORK = 200_000_000  # ranks counted in one bootstrap; beyond, fewer resamples are drawn (never fewer than FEWEST)
 FEWEST = 400
 
-Judged = Answers | Quantities | Spans | Losses
+Judged = Answers | Quantities | Spans | Losses | TagAnswers
 Values = Callable[[Any, Array], Array]
 """From answers of a kind that the metric judges, and how often each example counts (b × N), to b values."""
 
@@ -252,6 +253,12 @@ _ROWS = (
     Metric("bits_per_byte", "Bits per byte", bits_per_byte, ("language",), higher_is_better=False, bounded=False),
     Metric("nats_per_token", "Nats per token", nats_per_token, ("language",), higher_is_better=False, bounded=False),
     Metric("perplexity", "Perplexity", perplexity, ("language",), higher_is_better=False, bounded=False),
+    Metric("span_f1", "Span F1", tag_f1, ("tags",)),
+    Metric("span_precision", "Span precision", tag_precision, ("tags",)),
+    Metric("span_recall", "Span recall", tag_recall, ("tags",)),
+    Metric("type_f1", "Mean F1 of types", type_f1, ("tags",)),
+    Metric("token_accuracy", "Token accuracy", token_accuracy, ("tags",)),
+    Metric("token_log_loss", "Log loss of tags", token_log_loss, ("tags",), higher_is_better=False, bounded=False),
     Metric("accuracy", "Accuracy", accuracy, _ONE, proportion=True),
     Metric("subset_accuracy", "Subset accuracy", accuracy, ("multi",), proportion=True),
     Metric("balanced_accuracy", "Balanced accuracy", balanced_accuracy, _ONE, by_class=True),
@@ -328,7 +335,7 @@ def estimate(
         level=level,
         resamples=resamples,
     )
-    if not metric.bounded or not isinstance(answers, Answers):
+    if not metric.bounded or not isinstance(answers, Answers | TagAnswers):
         return found
     return _open_end(metric, found, answers, groups, level)
 
@@ -338,6 +345,8 @@ def _lack(answers: Judged) -> str:
         return "no question of this kind"
     if isinstance(answers, Losses):
         return "no token that counts"
+    if isinstance(answers, TagAnswers):
+        return "no span of this kind"
     if isinstance(answers, Quantities):
         return "it needs numbers that differ, in truth and prediction"
     return "it needs examples of two classes at least"
@@ -371,11 +380,11 @@ def evaluate(
     return {m.name: estimate(m, answers, rng=rng, groups=groups, level=level, resamples=resamples) for m in usable}
 
 
-def _open_end(metric: Metric, found: Estimate, answers: Answers, groups: Array | None, level: float) -> Estimate:
+def _open_end(metric: Metric, found: Estimate, answers: Answers | TagAnswers, groups: Array | None, level: float) -> Estimate:
     """Replace the end that a bootstrap puts on the value itself because every resample is flawless, or all wrong."""
     if found.value not in (0.0, 1.0):
         return found
-    ones_K = answers.truth_NK.sum(0)
+    ones_K = answers.truth_NK.sum(0) if isinstance(answers, Answers) else np.array([len(answers)])
     trials = np.minimum(ones_K, len(answers) - ones_K) if metric.ranks else ones_K
     if metric.ranks and answers.kind == "single" and (ones_K > 0).sum() == 2:
         trials = trials[ones_K > 0][:1]  # the rankings of two classes mirror each other: one ranking, not two

@@ -99,6 +99,8 @@ def _pipeline(result: Result) -> str | None:
         return "question-answering"
     if result.task["kind"] == "language":
         return "text-generation"
+    if result.task["kind"] == "tags":
+        return "token-classification"
     return None if result.task["kind"] == "quantity" else PIPELINES.get(result.task["modality"])
 
 
@@ -118,6 +120,12 @@ def _intended(result: Result) -> str:
         return (
             "## What it is for\n\nIt goes on with a text in the manner of those it learned from, and says how surprising a text is to it. What it "
             "writes need not be true, and what stood in its training texts may come out again word for word."
+        )
+    if result.task["kind"] == "tags":
+        types = ", ".join(f"`{_code(one['name'])}`" for one in (result.spans or {"types": ()})["types"][:CLASSES_SHOWN])
+        return (
+            f"## What it is for\n\nIt labels the words of a text: {types}. What is none of these stays without a label, and in texts of another kind, or in another "
+            "language, it misses more and invents more than the figures say."
         )
     classes = result.task["classes"]
     named = ", ".join(f"`{_code(name)}`" for name in classes[:CLASSES_SHOWN])

@@ -152,7 +152,7 @@ def _gap(result: Result, audit: Audit) -> Caution | None:
         return Caution("Knows its training data better", f"{gap_text(result)} More data, or a strategy that moves less, would narrow it.")
     if not gap or (gap["difference"].get("low") or 0.0) < 0.05:
         return None
-    if result.task["kind"] == "span":
+    if result.task["kind"] in ("span", "tags"):
         return Caution("Knows its training data better", f"{gap_text(result)} More data, or a strategy that moves less, would narrow it.")
     return Caution(
         "Knows its training data better",

@@ -23,6 +23,7 @@ from headstart.report.story import Story, Thumbnails
 from headstart.run.answers import AnswerRow
 from headstart.run.predictions import NumberRow, PredictionRow
 from headstart.run.result import Result
+from headstart.run.tags import TagRow
 
 INTERVAL = re.compile(r"\(?[\d.,]+–[\d.,]*\d\)?")
 VERDICT_WORDS = {"helped": "Transfer helped", "hurt": "Transfer hurt", "same": "No difference", "unclear": "Unclear"}
@@ -37,14 +38,15 @@ def write_report(
     *,
     numbers: Sequence[NumberRow] = (),
     answers: Sequence[AnswerRow] = (),
+    tagged: Sequence[TagRow] = (),
 ) -> Path:
     """Write `report.html` to the run folder and return its path.
 
-    `predictions` are those of classes, `numbers` those of a quantity, `answers` those in a text; `audit` is what `audit.json` holds; `thumbnails(id)` gives an example as JPEG or PNG bytes, as an excerpt of its
+    `predictions` are those of classes, `numbers` those of a quantity, `answers` those in a text, `tagged` those of labelled words; `audit` is what `audit.json` holds; `thumbnails(id)` gives an example as JPEG or PNG bytes, as an excerpt of its
     text, or None where there is nothing to show.
     """
     path = folder / "report.html"
-    page = render(Story(folder, result, predictions, audit, thumbnails, numbers, answers))
+    page = render(Story(folder, result, predictions, audit, thumbnails, numbers, answers, tagged))
     # A file name that is no Unicode is shown with escapes: a run must not fail at its last step.
     write_bytes(path, page.encode(errors="backslashreplace"))
     return path

@@ -13,6 +13,7 @@ from typing import Any
 from headstart.prove.metrics import METRICS
 from headstart.report import chart, concepts, confusion, curve_chart, head_start_words, numbers, samples, spans, words
 from headstart.report.command import fit_command
+from headstart.report.labelled import labelled, types
 from headstart.report.story import Story
 
 View = Mapping[str, Any]
@@ -316,6 +317,8 @@ PANELS: Sequence[Panel] = (
     Panel("words", "Which words decided", concepts.decisive),
     Panel("calibration", "Can its confidence be believed?", calibration, always=False),
     Panel("answers", "Answers, right and wrong", spans.answers, always=False),
+    Panel("types", "How each type fared", types, always=False),
+    Panel("labelled", "True and said, side by side", labelled, always=False),
     Panel("samples", "How it goes on", samples.samples, always=False),
     Panel("scatter", "What was said, and what is true", numbers.scatter, always=False),
     Panel("far_off", "The answers farthest off", numbers.far_off, always=False),

@@ -11,13 +11,14 @@ from headstart.report.gallery import Gallery
 from headstart.run.answers import AnswerRow
 from headstart.run.predictions import NumberRow, PredictionRow
 from headstart.run.result import Result
+from headstart.run.tags import TagRow
 
 Thumbnails = Callable[[str], bytes | str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A finished run with its test predictions (`rows`, `numbers` of a quantity, or `answers` in a text), its audit and a way to show its examples."""
+    """A finished run with its test predictions (`rows`, `numbers` of a quantity, `answers` in a text, or `tagged` texts with labelled words), its audit and a way to show its examples."""
 
     folder: Path
     result: Result
@@ -26,6 +27,7 @@ class Story:
     thumbnails: Thumbnails
     numbers: Sequence[NumberRow] = ()
     answers: Sequence[AnswerRow] = ()
+    tagged: Sequence[TagRow] = ()
 
     @property
     def panels(self) -> Sequence[str]:

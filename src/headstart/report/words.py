@@ -14,11 +14,12 @@ KIND_NOUNS = {"span": ("question", "questions")}
 """What examples are called by the kind of their labels, where that says more than the modality."""
 SHARES = (
     "accuracy", "subset_accuracy", "balanced_accuracy", "macro_f1", "micro_f1", "hamming_loss", "f1", "exact_match", "answer_f1", "no_answer_right",
+    "span_f1", "span_precision", "span_recall", "type_f1", "token_accuracy",
 )  # fmt: skip
 """Metrics that people read as a percentage; the others keep their own scale."""
 IN_UNITS = ("mae", "rmse", "rank_mae", "perplexity")
 """Metrics in the user's own unit, or in classes of an order."""
-MAIN = {"single": "accuracy", "multi": "subset_accuracy", "ordinal": "rank_mae", "quantity": "mae", "span": "f1", "language": "bits_per_byte"}
+MAIN = {"single": "accuracy", "multi": "subset_accuracy", "ordinal": "rank_mae", "quantity": "mae", "span": "f1", "language": "bits_per_byte", "tags": "span_f1"}
 """The metric that the verdict is about, by kind of labels."""
 UNITS = {"ordinal": " classes", "quantity": "", "language": " bits per byte"}
 """What stands behind the main figure where it says by how much answers are off."""
@@ -28,7 +29,7 @@ RANKED_BY = {
 }
 """What candidates are compared by in a ranking, where it is not leave-one-out accuracy."""
 
-GUESSES = {"quantity": "Median", "ordinal": "Middle class", "span": "Never an answer", "language": "Single tokens"}
+GUESSES = {"quantity": "Median", "ordinal": "Middle class", "span": "Never an answer", "language": "Single tokens", "tags": "Most frequent tag"}
 """What the floor without any method is called, where it is not the most frequent class."""
 
 ROLES = {
@@ -40,7 +41,7 @@ ROLES = {
 }
 """What transfer and the controls are called, in the order in which they are shown."""
 
-LAYERS = {"quantity": "range of the numbers", "span": "kind of question (with and without an answer)"}
+LAYERS = {"quantity": "range of the numbers", "tags": "type of span", "span": "kind of question (with and without an answer)"}
 """What a split has alike on both sides, where that is not the classes."""
 
 TESTED = {
@@ -126,6 +127,8 @@ def main_caption(result: Result) -> str:
         return "Bits per byte of text; lower is better"
     if is_off(result):
         return f"Mean absolute error, {unit_text(result)}; lower is better"
+    if result.task["kind"] == "tags":
+        return "F1 of the spans, with type and limits right"
     if result.task["kind"] == "span":
         return "Word F1 of the answers and the nearest right ones"
     return f"Share of {many} {'with every label right' if result.task['kind'] == 'multi' else 'right'}"
@@ -242,7 +245,7 @@ def right_text(result: Result) -> str:
     tail = f" ({ends})" if ends else ""
     if result.task["kind"] == "multi":
         return f"every label right on {percent(figure['value'])} of test {many}{tail}"
-    if result.task["kind"] == "span":
+    if result.task["kind"] in ("span", "tags"):
         return f"an F1 of {percent(figure['value'])} on test {many}{tail}"
     return f"{percent(figure['value'])} of test {many} right{tail}"
 
@@ -285,6 +288,11 @@ def gap_text(result: Result) -> str:
     if result.task["kind"] == "span":
         return (
             f"On its training data the model has an F1 of {share(gap['train'])}, on the test data {share(gap['test'])}: a gap of "
+            f"{signed(gap['difference']['value'])} points{ends}."
+        )
+    if result.task["kind"] == "tags":
+        return (
+            f"On its training data the model labels {share(gap['train'])} of the texts without a mistake, on the test data {share(gap['test'])}: a gap of "
             f"{signed(gap['difference']['value'])} points{ends}."
         )
     return (

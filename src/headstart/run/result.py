@@ -45,6 +45,8 @@ class Result:
     - `concepts`: what the answers rest on, `{"findings": [{"name", "title", "sentence", "on", "rows", "examples", "warning"}], "words",
       "left_out"}`; None where there are no checks for such data.
     - `language`: of a language model `{"conversations", "how", "samples": [{"id", "prompt", "transfer", "scratch", "truth"}]}`, else None.
+    - `spans`: of labelled words `{"types": [{"name", "true", "said", "right", "precision": Figure, "recall": Figure, "f1": Figure}], "errors", "confusion"}`,
+      else None.
     - `phases`: `[{"name", "seconds", "peak_mib"}]`; `seed`, `versions`, `options`, `machine` as used.
     """
 
@@ -68,6 +70,7 @@ class Result:
     head_start: Mapping[str, Any] | None = None
     concepts: Mapping[str, Any] | None = None
     language: Mapping[str, Any] | None = None
+    spans: Mapping[str, Any] | None = None
     schema_version: int = SCHEMA_VERSION
 
     def write(self, path: Path) -> None:

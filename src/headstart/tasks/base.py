@@ -153,6 +153,15 @@ class Task(Protocol):
 
 
 @runtime_checkable
+class LearnsFloor(Protocol):
+    """A task whose classical method learns from the training examples themselves."""
+
+    def learned_floor(self, learned: Iterable[Any], targets: np.ndarray, asked: Iterable[Any]) -> np.ndarray:
+        """Rows for the decoded examples `asked`, from the decoded training examples `learned` and their targets."""
+        ...
+
+
+@runtime_checkable
 class CountsTokens(Protocol):
     """A task whose floors count tokens: they have to see texts as a network's preprocessing makes them."""
 

@@ -21,6 +21,7 @@ class Row:
     low: float | None = None
     high: float | None = None
     loss: None = None
+    spans: None = None
 
 
 @dataclass(frozen=True)
