@@ -24,7 +24,7 @@ FLOW = (("data", "models"), ("features",), ("tasks",), ("choose",), ("adapt",), 
 RUN = ("log", "run")
 """They implement the protocols: the base, and each other."""
 WIRING = (
-    "options", "predicted", "concepts", "evidence_errors", "evidence_spans", "evidence_language", "evidence", "worth", "saving", "model", "choosing", "sampled", "outers", "rank_record", "pipeline", "ranker",
+    "options", "predicted", "concepts", "evidence_errors", "evidence_spans", "evidence_language", "evidence", "worth", "continued", "forgetting", "saving", "model", "choosing", "sampled", "outers", "rank_record", "pipeline", "ranker",
     "estimators",
 )  # fmt: skip
 """They put flow, run and report together."""
