@@ -17,6 +17,7 @@ from headstart.events import Said
 from headstart.options import Options
 from headstart.prove.estimate import Estimate, bootstrap
 from headstart.prove.metrics import METRICS, strata_of
+from headstart.report.words import count
 from headstart.run.folder import Run
 from headstart.run.journal import Journal
 from headstart.runtime import cache_dir, generator
@@ -88,7 +89,7 @@ def told(found: Continued) -> str:
     """What was done, in a line."""
     facts = found.facts
     return (
-        f"{found.backbone.card.name}: {facts['steps']:,} steps of {facts['batch_size']} on {facts['texts']:,} texts "
+        f"{found.backbone.card.name}: {facts['steps']:,} steps of {facts['batch_size']} on {count(facts['texts'], 'text', 'texts')} "
         f"({facts['tokens']:,} tokens), {facts['seconds']:.0f} s"
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from headstart.prove.metrics import METRICS
-from headstart.report.words import SHARES, metric_title, metric_value, number, signed
+from headstart.report.words import SHARES, count, metric_title, metric_value, number, signed
 from headstart.run.result import Figure, Result
 
 READ = {"masked": "telling hidden tokens from those around them", "causal": "telling each token from those before it"}
@@ -22,7 +22,7 @@ def continued_line(result: Result) -> str:
         return ""
     if found["backbone"] is None:
         return f"nothing came of it: {found['missing']}"
-    done = f"{found['texts']:,} texts in {found['seconds']:.0f} s"
+    done = f"{count(found['texts'], 'text', 'texts')} in {found['seconds']:.0f} s"
     return f"{done}: {'kept' if found['kept'] else 'left out'}, {judged(found)}"
 
 

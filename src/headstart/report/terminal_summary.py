@@ -104,11 +104,12 @@ def _chosen(result: Result) -> list[Line]:
 
 def _of_the_source(result: Result, width: int) -> list[Line]:
     """How it went on without labels, and what it forgot."""
-    went_on = words.clean(source_words.continued_line(result))
-    folded = wrap(went_on, max(20, width - LABEL), max_lines=2, placeholder=" …")
-    lines = [Line(labelled("" if number else "Continued", line), "soft" if number else "plain") for number, line in enumerate(folded)]
-    forgotten = source_words.forgotten_lines(result)
-    return [*lines, *(Line(labelled("" if number else "Forgotten", line), "soft" if number else "plain") for number, line in enumerate(forgotten))]
+    told = {"Continued": [source_words.continued_line(result)], "Forgotten": source_words.forgotten_lines(result)}
+    lines: list[Line] = []
+    for label, parts in told.items():
+        folded = [line for part in parts for line in wrap(words.clean(part), max(20, width - LABEL), max_lines=2, placeholder=" …")]
+        lines += [Line(labelled("" if number else label, line), "soft" if number else "plain") for number, line in enumerate(folded)]
+    return lines
 
 
 def _best(result: Result) -> list[tuple[str, str]]:
