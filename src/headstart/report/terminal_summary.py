@@ -59,8 +59,10 @@ def _lines(result: Result, report: str | None, width: int) -> list[Line]:
     lines += [Line(line) for line in wrap(words.clean(head_start_words.sentence(result)), width)]
     above, chosen, source = _sources(result, width), _chosen(result), _of_the_source(result, width)
     rest = [Line(""), *_test(result, width), *_calibration(result)]
-    short = HEIGHT - len([*lines, Line(""), *above, Line(""), *chosen, *source, *rest]) < 2
-    below = [Line(""), *(chosen[:1] if short and source else chosen), *source, *rest]
+    left = HEIGHT - 2 - len([*lines, Line(""), *above, Line(""), *chosen, *source, *rest])  # something to watch out for, and the report
+    if source and left < 0:
+        chosen, rest = chosen[:1], rest[1:] if left < -1 else rest
+    below = [Line(""), *chosen, *source, *rest]
     room = HEIGHT - len([*lines, Line(""), *above, *below]) - 2  # something to watch out for, and the report
     lines += [Line(""), *above, *_why(result, width, room=room), *below]
     lines += _watch(result, width, room=HEIGHT - 1 - len(lines))

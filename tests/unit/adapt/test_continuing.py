@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from tests.families import TEXTS
 from tests.fakes import TinyBackbone, folds_of, workbench
+from tests.families import TEXTS
 from tests.unit.adapt.reading import SIZES, TINY, books, sentences, text_teacher
 
 from headstart.adapt.asked_source import SourceAsker, SourceTexts, carried_sample, sample_of
@@ -132,7 +132,7 @@ def test_what_does_not_fit_ends_in_one_line(made, tmp_path):
     with pytest.raises(ModelError, match="no tokenizer"):
         continue_texts(TinyBackbone(), [made / "more"], [], setting(tmp_path))
     (tmp_path / "little.txt").write_text("One line.\n\nAnother one.")
-    with pytest.raises(DataError, match="Give 16 or more|Give more"):
+    with pytest.raises(DataError, match="Give"):
         continue_texts(load_backbone(made / "plain"), [tmp_path / "little.txt"], [], setting(tmp_path))
     (tmp_path / "odd.txt").write_bytes(b"\x00\x01\x02" * 50)
     with pytest.raises(DataError, match="zero bytes"):
@@ -169,7 +169,7 @@ def test_a_source_is_asked_the_same_of_the_same_and_more_where_it_forgot(made, n
     backbone = load_backbone(made / name)
     sample = carried_sample(backbone)
     assert sample is not None
-    assert "held-out texts of books" == sample.name
+    assert sample.name == "held-out texts of books"
     asker = SourceAsker.of(backbone, sample)
     before = asker.before()
     assert np.array_equal(asker.after(backbone.net).nats_N, before.nats_N)
@@ -202,6 +202,6 @@ def test_a_sample_that_was_exchanged_and_a_source_without_a_head_are_refused(mad
     assert carried_sample(load_backbone(tmp_path / "net")) is None
     with pytest.raises(ModelError, match="no head for tokens"):
         SourceAsker.of(load_backbone(made / "plain"), sample_of(made / "books"))
+    (tmp_path / "empty.txt").write_text(" ")
     with pytest.raises(DataError, match="no usable text"):
-        (tmp_path / "empty.txt").write_text(" ")
         sample_of(tmp_path / "empty.txt")
