@@ -24,7 +24,7 @@ FLOW = (("data", "models"), ("features",), ("tasks",), ("choose",), ("adapt",), 
 RUN = ("log", "run")
 """They implement the protocols: the base, and each other."""
 WIRING = (
-    "options", "predicted", "predicted_tags", "concepts", "evidence_errors", "evidence_spans", "evidence_language", "evidence_tags", "evidence", "worth", "saving", "model", "choosing", "sampled", "outers", "rank_record", "pipeline", "ranker",
+    "options", "predicted", "predicted_tags", "concepts", "evidence_errors", "evidence_spans", "evidence_language", "evidence_tags", "evidence", "worth", "continued", "forgetting", "saving", "model", "choosing", "sampled", "outers", "rank_record", "pipeline", "ranker",
     "estimators",
 )  # fmt: skip
 """They put flow, run and report together."""

@@ -11,9 +11,10 @@ import numpy as np
 
 from headstart.adapt.carried import VIEWS
 from headstart.adapt.strategies import DEFAULT_STRATEGIES, STRATEGIES
+from headstart.adapt.trial import Trial
 from headstart.adapt.workbench import Workbench
 from headstart.choose.cost import Way
-from headstart.choose.history import read_history
+from headstart.choose.history import entry_of, read_history, remember
 from headstart.choose.knowledge import Knowledge, forecaster, knowledge
 from headstart.choose.outlook import Outlook, Scene, floor_accuracy, outlook, sources_map
 from headstart.choose.ranking import Contestant, Dropped, Ranking, rank
@@ -28,11 +29,15 @@ from headstart.data.modality import MODALITIES
 from headstart.data.split import Splits, split
 from headstart.errors import DataError, HeadstartError, ModelError, OptionError
 from headstart.events import Listener, Said
+from headstart.features.tuning import Chooser, Measured, Noted, fixed
 from headstart.models.backbone import Backbone
 from headstart.models.catalogue import default_candidates
 from headstart.models.resolve import load_backbone
+from headstart.options import Options
 from headstart.protocols import Clock
 from headstart.prove.metrics import METRICS
+from headstart.run.folder import Run
+from headstart.run.journal import Journal
 from headstart.runtime import Placement, cache_dir, generator
 from headstart.tasks import TASKS
 
@@ -172,6 +177,12 @@ def known(history: bool) -> Knowledge:
     return knowledge(read_history() if history else ())
 
 
+def way_chooser(options: Options, run: Run, replay: Journal | None) -> Chooser:
+    """How features are extracted: measured within a budget, and noted in the journal; the plain way where trials are counted."""
+    measured = Measured(cache_dir(), run.listener)
+    return Noted(measured if options.trials is None else fixed, run.journal, replay, run.listener)
+
+
 def rank_candidates(
     material: Material,
     bench: Workbench,
@@ -218,6 +229,21 @@ def rank_again(
         seed=bench.seed,
         left_out=bench.task.left_out,
     )
+
+
+def learn(material: Material, bench: Workbench, ranking: Ranking, trials: Sequence[Trial]) -> None:
+    """Add to the history what validation said of each backbone; test data have no part in it."""
+    if bench.reads == "tokens":  # the history compares what features said with what came of it
+        return
+    sign = 1 if METRICS[bench.metric].higher_is_better else -1
+    worth: dict[str, float] = {}
+    for trial in trials:
+        if trial.spec.role == "transfer" and bench.metric in trial.values:
+            value = sign * trial.values[bench.metric]
+            worth[trial.spec.backbone] = max(worth.get(trial.spec.backbone, value), value)
+    entry = entry_of(material.fingerprint, ranking, worth)
+    if entry is not None:
+        remember(entry)
 
 
 def outlooks(material: Material, bench: Workbench, ranking: Ranking, *, control: bool) -> list[Outlook]:

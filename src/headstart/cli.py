@@ -102,6 +102,8 @@ def fit(
     precision: o.InPrecision = o.Precision.auto,
     offline: o.Offline = False,
     history: o.History = True,
+    unlabelled: o.Unlabelled = None,
+    source_sample: o.SourceSample = None,
     replay: o.Replay = None,
     open_report: o.OpenReport = False,
 ) -> None:
@@ -124,6 +126,8 @@ def fit(
         "precision": precision.value,
         "offline": offline,
         "history": history,
+        "unlabelled": tuple(unlabelled or ()),
+        "source_sample": source_sample,
     }
     journal = replay / "journal.jsonl" if replay and replay.is_dir() else replay
     chosen = columns(text, image, label, split, group, task)

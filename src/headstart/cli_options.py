@@ -65,6 +65,14 @@ class TokenizerKind(StrEnum):
     bpe = "bpe"
 
 
+Unlabelled = Annotated[
+    list[str] | None,
+    typer.Option(metavar="SOURCE", help="Texts without labels (file, folder, zip or table) that the best ranked model goes on learning from first. Repeatable."),
+]
+SourceSample = Annotated[
+    str | None,
+    typer.Option(metavar="SOURCE", help="Texts of what the model was pre-trained on: how much of it is forgotten is said. [default: what its source card carries]"),
+]
 Data = Annotated[
     str,
     typer.Argument(

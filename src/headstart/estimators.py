@@ -16,8 +16,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from headstart.adapt.ledger import Ledger
 from headstart.adapt.proving import Outer, refit_winner
-from headstart.adapt.search import Plan, search, winner
+from headstart.adapt.search import Plan, search
 from headstart.adapt.strategies import DEFAULT_STRATEGIES, STRATEGIES
+from headstart.adapt.winner import winner
 from headstart.adapt.workbench import Workbench
 from headstart.data.dataset import Dataset
 from headstart.data.modality import MODALITIES

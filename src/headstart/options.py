@@ -39,6 +39,8 @@ class Options:
     precision: str
     offline: bool
     history: bool
+    unlabelled: tuple[str, ...] = ()
+    source_sample: str | None = None
 
     @classmethod
     def checked(
@@ -59,6 +61,8 @@ class Options:
         precision: str,
         offline: bool,
         history: bool = True,
+        unlabelled: Sequence[str] = (),
+        source_sample: str | None = None,
     ) -> Options:
         """Check every value; raises OptionError for the first that is not possible."""
         if trials is not None and trials < 1:
@@ -99,6 +103,8 @@ class Options:
             precision=precision,
             offline=offline,
             history=history,
+            unlabelled=tuple(unlabelled),
+            source_sample=source_sample,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -129,6 +135,8 @@ class Options:
             },
             # Journals of earlier releases lack it; what was guessed then is guessed now.
             **({"task": columns.task} if columns.task else {}),
+            **({"unlabelled": list(self.unlabelled)} if self.unlabelled else {}),
+            **({"source_sample": self.source_sample} if self.source_sample else {}),
         }
 
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from headstart import saving
 from headstart.adapt.curves import Curves, Points, learning_curves
-from headstart.adapt.head_kinds import Reads
 from headstart.adapt.ledger import Ledger
 from headstart.adapt.proving import Final, Proved, prove_split, refit_best
 from headstart.adapt.search import Plan, failed, search
@@ -19,7 +18,7 @@ from headstart.adapt.space import pinned
 from headstart.adapt.strategies import CONTROLS, DEFAULT_STRATEGIES, STRATEGIES, strategy_named
 from headstart.adapt.trial import Trial
 from headstart.adapt.workbench import Workbench
-from headstart.choose.history import entry_of, is_off, remember
+from headstart.choose.history import is_off
 from headstart.choose.outlook import Outlook
 from headstart.choose.ranking import Ranking
 from headstart.choose.reading import reading
@@ -27,15 +26,18 @@ from headstart.choosing import (
     Given,
     Material,
     known,
+    learn,
     load_candidates,
     material_of,
     outlooks,
     rank_again,
     rank_candidates,
     stories,
+    way_chooser,
     workbench_of,
 )
 from headstart.concepts import check_answers, checks_share
+from headstart.continued import beside, check_unlabelled, continued_of, go_on
 from headstart.data.dataset import Dataset
 from headstart.data.fingerprint import fingerprint
 from headstart.data.modality import MODALITIES
@@ -44,13 +46,12 @@ from headstart.data.read import read
 from headstart.errors import HeadstartError, OptionError
 from headstart.events import Listener, Said, silent
 from headstart.evidence import Tested, evidence, gather
-from headstart.features.tuning import Chooser, Measured, Noted, fixed
+from headstart.forgetting import forgetting_of, look_for_sources
 from headstart.model import Model, load
 from headstart.models.backbone import Backbone
 from headstart.options import Options
 from headstart.outers import all_of, outer_splits, searches
 from headstart.protocols import Clock, Executor
-from headstart.prove.metrics import METRICS
 from headstart.rank_record import record_of, write_record
 from headstart.registry import pick
 from headstart.run.clock import AtLeast, Slice
@@ -58,7 +59,7 @@ from headstart.run.executors import executing
 from headstart.run.folder import Run
 from headstart.run.interrupt import finishing_early
 from headstart.run.journal import Journal
-from headstart.runtime import Placement, cache_dir, place, seed_everything
+from headstart.runtime import Placement, place, seed_everything
 from headstart.sampled import sampler
 from headstart.worth import worth
 
@@ -100,6 +101,8 @@ def fit(
     precision: str = "auto",
     offline: bool = False,
     history: bool = True,
+    unlabelled: Sequence[str | Path] | str | Path = (),
+    source_sample: str | Path | None = None,
     replay: str | Path | None = None,
     listener: Listener = silent,
 ) -> Model:
@@ -111,7 +114,8 @@ def fit(
     a time such as `5m`, or `trials` a number of trials, which repeats bit for bit on CPU; `strategies` narrows the
     search, `backbone` to one of the models whatever the ranking says, `settings` (such as `{"learning_rate": 3e-4}`) what is tuned; `workers` trials
     run at a time, each in a process of its own; `control="none"` leaves out training from scratch, and with it the verdict; `history=False` neither learns from finished
-    runs on this machine nor adds to them; `replay` repeats the journal of another run. A run that was interrupted goes on when called again with the same `out` and options.
+    runs on this machine nor adds to them; `unlabelled` are files or folders of texts that the best ranked backbone goes on learning from first, and `source_sample`
+    texts of what models were pre-trained on, to say what was forgotten; `replay` repeats the journal of another run. A run that was interrupted goes on when called again with the same `out` and options.
 
     Raises HeadstartError (see `headstart.errors`) for anything that the caller can mend.
     """
@@ -140,10 +144,13 @@ def fit(
         precision=precision,
         offline=offline,
         history=history,
+        unlabelled=[str(one) for one in ([unlabelled] if isinstance(unlabelled, str | Path) else unlabelled)],
+        source_sample=None if source_sample is None else str(source_sample),
     )
     placement = place(device, precision=precision)
     seed_everything(seed)
     dataset = read(data, columns=options.columns)
+    check_unlabelled(options.unlabelled, dataset.modality)
     run = Run(
         Path(out) if out else None,
         {"data": dataset.name, **options.to_dict()},
@@ -161,15 +168,20 @@ def fit(
     with run.phase("rank"):
         bench, ranking = choose(material, given, options, placement, run, Journal(Path(replay)) if replay else None)
         ahead, told = foresee(material, bench, ranking, options, run)
+    replayed = Journal(Path(replay)) if replay else None
+    bases = list(dict.fromkeys(named_first(options, run.journal, outer.number)[0] for outer in searches(material, bench)))
+    look_for_sources(bench, list(bench.backbones), options, run.listener)
+    if options.unlabelled:
+        with run.phase("continue"):
+            go_on(material, bench, bases, options, run, replayed)
     with finishing_early(run.clock, run.listener):
         with run.phase("adapt"):
             own = MODALITIES[material.dataset.modality].strategies
             numbers = [outer.number for outer in searches(material, bench)]
             plans = {
-                number: plan_of(options, run.journal, number, own=own, reads=bench.reads, grace_s=GRACE_S / len(numbers))
+                number: plan_of(options, run.journal, number, bench, own=own, grace_s=GRACE_S / len(numbers))
                 for number in numbers
             }
-            replayed = Journal(Path(replay)) if replay else None
             ledger = Ledger(run.journal, run.folder / "trials", replay=replayed)
             with executing(options.workers) as executor, bench.shared_with(executor):
                 proved, final, trials_run = adapt(material, bench, plans, ledger, run, executor)
@@ -183,7 +195,11 @@ def fit(
         concepts = check_answers(material, bench, proved, tested, options, run)
         with run.phase("save"):
             model = saving.save_model(run, bench, final, material)
-        guarded = {"foresight": saving.foresight_of(ranking, ahead, told, final.trial.spec, found["verdict"])}
+        guarded = {
+            "foresight": saving.foresight_of(ranking, ahead, told, final.trial.spec, found["verdict"]),
+            "continued": continued_of(bench, trials_run, final.trial, options, run),
+            "forgetting": forgetting_of(bench, trials_run, final.trial, final.network, options.seed),
+        }
         model.result = saving.result_of(
             run, bench, material, ranking, final, trials_run, proved, {**found, **guarded, "concepts": concepts}, options
         )
@@ -229,12 +245,6 @@ def choose(
     return bench, ranking
 
 
-def way_chooser(options: Options, run: Run, replay: Journal | None) -> Chooser:
-    """How features are extracted: measured within a budget, and noted in the journal; the plain way where trials are counted."""
-    measured = Measured(cache_dir(), run.listener)
-    return Noted(measured if options.trials is None else fixed, run.journal, replay, run.listener)
-
-
 def foresee(
     material: Material, bench: Workbench, ranking: Ranking, options: Options, run: Run
 ) -> tuple[list[Outlook], list[str]]:
@@ -249,32 +259,21 @@ def foresee(
     return ahead, told
 
 
-def learn(material: Material, bench: Workbench, ranking: Ranking, trials: Sequence[Trial]) -> None:
-    """Add to the history what validation said of each backbone; test data have no part in it."""
-    if bench.reads == "tokens":  # the history compares what features said with what came of it
-        return
-    sign = 1 if METRICS[bench.metric].higher_is_better else -1
-    worth: dict[str, float] = {}
-    for trial in trials:
-        if trial.spec.role == "transfer" and bench.metric in trial.values:
-            value = sign * trial.values[bench.metric]
-            worth[trial.spec.backbone] = max(worth.get(trial.spec.backbone, value), value)
-    entry = entry_of(material.fingerprint, ranking, worth)
-    if entry is not None:
-        remember(entry)
-
-
-def plan_of(
-    options: Options, journal: Journal, fold: int, *, own: Sequence[str], reads: Reads = "features", grace_s: float
-) -> Plan:
-    """What a search may try: the best of the ranking that the journal holds, whatever another ranking would say now.
-
-    Where the user named no strategies, the modality's `own` join the usual ones. Those that do not serve a head of the task, by what it
-    `reads`, are left out; raises OptionError where none is left.
-    """
-    names = journal.of("ranking", fold=fold)[0]["backbones"]
+def named_first(options: Options, journal: Journal, fold: int) -> list[str]:
+    """The backbones that a search tries: the best of the ranking that the journal holds, whatever another ranking would say now."""
+    names: list[str] = journal.of("ranking", fold=fold)[0]["backbones"]
     if options.backbone and len(names) > 1:
         names = [pick({name: name for name in names}, options.backbone, what="backbone")]
+    return names[:CANDIDATES_TO_PROBE]
+
+
+def plan_of(options: Options, journal: Journal, fold: int, bench: Workbench, *, own: Sequence[str], grace_s: float) -> Plan:
+    """What a search may try.
+
+    Where the user named no strategies, the modality's `own` join the usual ones. Those that do not serve a head of the task, by what it
+    reads, are left out; raises OptionError where none is left.
+    """
+    names, reads = beside(named_first(options, journal, fold), bench), bench.reads
     unasked = own if options.strategies == DEFAULT_STRATEGIES else ()
     named = [name for name in STRATEGIES if name in (*options.strategies, *unasked)]
     strategies = [name for name in named if reads in STRATEGIES[name].serves]
@@ -283,7 +282,7 @@ def plan_of(
         raise OptionError(f"--strategy {named[0]}: not for a task that reads {reads}. Choose from: {others}.")
     spaces = {name: strategy_named(name).space for name in (*strategies, *CONTROLS)}
     settings = pinned(options.settings, spaces)
-    return Plan(names[:CANDIDATES_TO_PROBE], strategies, options.control == "scratch", options.trials, settings, reads, grace_s)
+    return Plan(names, strategies, options.control == "scratch", options.trials, settings, reads, grace_s)
 
 
 def adapt(

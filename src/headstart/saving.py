@@ -113,6 +113,8 @@ def result_of(
         gap=found["gap"],
         foresight=found["foresight"],
         head_start=found["head_start"],
+        continued=found["continued"],
+        forgetting=found["forgetting"],
         concepts=found["concepts"],
         language=samples_of(material, bench, proved),
         spans=found.get("spans"),

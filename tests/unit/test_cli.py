@@ -179,7 +179,8 @@ def test_fit_hands_every_option_on(fitted):
     words = (
         "fit photos --model a --model b --budget 90s --strategy probe --strategy full --control none --metric auroc "
         "--text q --text a --image file --label y --split part --group patient --task ordinal --seed 3 --device cpu "
-        "--precision fp32 --offline --no-history --out here --backbone a --set lr=3e-4 --set wd=0.1 --workers 2"
+        "--precision fp32 --offline --no-history --out here --backbone a --set lr=3e-4 --set wd=0.1 --workers 2 "
+        "--unlabelled more --unlabelled others --source-sample stories"
     )
     done = CliRunner().invoke(app, words.split(), catch_exceptions=False)
     assert done.exit_code == 0, done.output
@@ -187,6 +188,7 @@ def test_fit_hands_every_option_on(fitted):
     assert callable(asked.pop("listener"))
     assert str(asked.pop("out")) == "here"
     assert asked == {
+        "unlabelled": ("more", "others"), "source_sample": "stories",
         "data": "photos", "models": ("a", "b"), "budget": "90s", "trials": None, "strategies": ("probe", "full"),
         "control": "none", "metric": "auroc", "text": ("q", "a"), "image": "file", "label": "y", "split": "part",
         "group": "patient", "seed": 3, "device": "cpu", "precision": "fp32", "offline": True, "history": False,

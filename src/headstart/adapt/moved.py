@@ -214,7 +214,7 @@ class FineTune:
         together = [np.concatenate(parts) for parts in zip(*logits, strict=False)]  # to the fold that stopped first
         judge = bench.judge(held_out_rows)
         best = best_of(together, judge)
-        found = {"best_epoch": best, "curve": falling.curve}
+        found = {"best_epoch": best, "curve": falling.curve, **({} if self._random else bench.asked_of_source(spec.backbone, network))}
         if len(solved) == len(seen) and ends == {best} and not judge.prefers(together[best], np.concatenate(solved)):
             return Validated(held_out_rows, np.concatenate(solved), {**found, "head": "solved"}, pruned)
         return Validated(held_out_rows, together[best], {**found, "head": "trained"}, pruned)

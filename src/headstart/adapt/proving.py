@@ -14,9 +14,10 @@ from headstart.adapt.floor import classical_logits
 from headstart.adapt.ledger import Ledger
 from headstart.adapt.memory import in_plain_words
 from headstart.adapt.network import Network
-from headstart.adapt.search import Plan, failed, search, winner
+from headstart.adapt.search import Plan, failed, search
 from headstart.adapt.strategies import strategy_named
 from headstart.adapt.trial import ROLES, Role, Trial
+from headstart.adapt.winner import winner
 from headstart.adapt.workbench import Folds, Workbench
 from headstart.data.modality import Modality
 from headstart.errors import HeadstartError, ModelError, OutOfMemory

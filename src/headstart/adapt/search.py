@@ -18,10 +18,10 @@ from headstart.adapt.head_kinds import Reads
 from headstart.adapt.ledger import Ledger
 from headstart.adapt.shards import ahead
 from headstart.adapt.space import BATCH_SIZE, Settings
-from headstart.adapt.strategies import strategy_named
 from headstart.adapt.strategy import Effort, Proposal
 from headstart.adapt.trial import Role, Spec, Trial
 from headstart.adapt.watch import Watch
+from headstart.adapt.winner import winner
 from headstart.adapt.workbench import Folds, Workbench
 from headstart.errors import HeadstartError, ModelError, OutOfMemory
 from headstart.events import Said, TrialBegan, TrialEnded
@@ -363,32 +363,6 @@ def described(settings: Settings) -> str:
     words += [f"batches of {settings[BATCH_SIZE]}"] if BATCH_SIZE in settings else []
     words += [f"{settings[name]} {name}" for name in ("epochs", "folds", "examples") if name in settings]
     return ", ".join(words)
-
-
-def winner(trials: Sequence[Trial], role: Role, bench: Workbench) -> Trial | None:
-    """The best trial of a role on the examples that all of them validated.
-
-    A deeper strategy has to beat a simpler one by more than chance, and the more so the more settings of it were
-    tried: on a few dozen validation examples the largest number is often luck.
-    """
-    finished = [trial for trial in trials if trial.spec.role == role and trial.finished]
-    if not finished:
-        return None
-    shared = set.intersection(*(set(trial.validated.rows.tolist()) for trial in finished if trial.validated))
-    rows = np.array(sorted(shared), dtype=np.int64)
-    judge, best = bench.judge(rows), None
-    for depth in sorted({strategy_named(trial.spec.strategy).depth for trial in finished}):
-        level = [trial for trial in finished if strategy_named(trial.spec.strategy).depth == depth]
-        contender = max(level, key=lambda trial: judge.value(_on(trial, rows)))
-        if best is None or judge.prefers(_on(contender, rows), _on(best, rows), tried=len(level)):
-            best = contender
-    return best
-
-
-def _on(trial: Trial, rows: np.ndarray) -> np.ndarray:
-    assert trial.validated is not None
-    place = {int(row): number for number, row in enumerate(trial.validated.rows)}
-    return trial.validated.logits[[place[int(row)] for row in rows]]
 
 
 def failed(trials: Sequence[Trial], role: Role) -> HeadstartError | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,16 +30,23 @@ from headstart.files import sha256_text
 from headstart.models.backbone import Backbone, Inputs
 from headstart.models.resume import Resumed
 from headstart.protocols import Executor
+from headstart.prove.metrics import METRICS, score
 from headstart.registry import pick
 from headstart.runtime import Placement, child_seed, random_state_kept, seed_everything
 from headstart.tasks import Task
 from headstart.tasks.base import Units
+
+if TYPE_CHECKING:  # they load transformers, which pictures have no use for
+    from headstart.adapt.asked_source import SourceAsker, SourceTexts
 
 ONE_PASS = 2048
 """Up to so many examples the features of every stage are kept, so that ranking and adapting share one pass."""
 
 SAMPLE = 4
 """Examples on which it is tried whether a network can be cut in two, and how exact reduced precision is."""
+
+SOURCE_BITS = "source_bits_per_byte"
+"""Under which validation notes what a trial's network still says of its source's texts."""
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 """Pairs of (training positions, validation positions) into the rows of a search."""
@@ -72,6 +79,10 @@ class Workbench:
     seed: int
     backbones: dict[str, Backbone]
     listener: Listener = silent
+    continued: dict[str, str] = field(default_factory=dict)
+    """Backbones that went on learning from unlabelled examples, with the names of what they were before."""
+    source_texts: dict[str, SourceTexts] = field(default_factory=dict)
+    """By backbone, texts of what it was pre-trained on, by which it is asked what it forgot."""
     heard: list[Said] = field(default_factory=list)
     """In a copy that was sent to another process: what was said there, for whoever sent it."""
     executor: Executor | None = None
@@ -86,6 +97,7 @@ class Workbench:
     _resumed: dict[tuple[str, int], Resumed | None] = field(default_factory=dict)
     _gaps: dict[tuple[str, bool], FeatureGap | GradientGap] = field(default_factory=dict)
     _carried: dict[tuple[str, int, int], CarriedExamples] = field(default_factory=dict)
+    _askers: dict[str, SourceAsker] = field(default_factory=dict)
     step_seconds: dict[StepKey, float] = field(default_factory=dict)
     """Measured seconds of a training step."""
     needs: dict[tuple[str, str, int, bool], Need] = field(default_factory=dict)
@@ -275,6 +287,23 @@ class Workbench:
     def saved_s(self) -> float:
         """Seconds of passes through frozen stages that stored activations have saved in this process."""
         return sum(examples.saved_s for examples in self._carried.values())
+
+    def asker(self, name: str) -> SourceAsker | None:
+        """Who asks a network on the backbone called `name` how surprising texts of its source are; None where there are no such texts."""
+        if name not in self.source_texts:
+            return None
+        from headstart.adapt.asked_source import SourceAsker
+
+        if name not in self._askers:
+            self._askers[name] = SourceAsker.of(self.backbones[self.continued.get(name, name)], self.source_texts[name])
+        return self._askers[name]
+
+    def asked_of_source(self, name: str, network: Network) -> dict[str, float | None]:
+        """The bits per byte of the source's texts by a network on the backbone called `name`, under SOURCE_BITS; empty where there are no such texts."""
+        asker = self.asker(name)
+        if asker is None:
+            return {}
+        return {SOURCE_BITS: score(METRICS["bits_per_byte"], asker.after(network.backbone.net, getattr(network.head, "tokens_VD", None)))}
 
     def judge(self, rows: np.ndarray) -> Judge:
         """Who judges logits of `rows`."""

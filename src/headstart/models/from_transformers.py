@@ -62,7 +62,7 @@ def load_folder(folder: Path, *, spec: str) -> Backbone:
     reader = TextBackbone(
         net, preprocess=texts, card=_with_input(card, f"{longest} tokens"), pooling=pooling_of(folder)
     )
-    reader.next_token_VD = _next_token(paths, config, net)
+    reader.next_token_VD, reader.folder = _next_token(paths, config, net), inner
     return reader
 
 

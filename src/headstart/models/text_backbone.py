@@ -100,6 +100,8 @@ class TextBackbone(Backbone):
     preprocess: TextPreprocess
     next_token_VD: Tensor | None = None
     """For a causal language model, what its states are compared with to tell the next token (V tokens × D)."""
+    folder: Path | None = None
+    """Where the checkpoint lies that it was loaded from, with what of it is no part of a backbone; None for a run's, and where it was changed."""
 
     def __init__(
         self,

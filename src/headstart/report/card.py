@@ -10,6 +10,7 @@ from headstart.report import words
 from headstart.report.cautions import cautions
 from headstart.report.command import fit_command
 from headstart.report.head_start_words import needed, sentence
+from headstart.report.source_words import continued_sentence, forgotten_sentence
 from headstart.run.result import Result
 
 PIPELINES = {"image": "image-classification", "text": "text-classification"}
@@ -209,7 +210,8 @@ def _source(result: Result) -> str:
         "Settings": words.settings_text(result.chosen["settings"]),
     }
     told = "\n".join(f"- {name}: {escaped(str(value))}" for name, value in known.items() if value)
-    return f"## Where it comes from\n\n{told}\n\n{_block('', words.clean(fit_command(result, 'FOLDER')))}"
+    became = "".join(f"{escaped(line)}\n\n" for line in (continued_sentence(result), forgotten_sentence(result)) if line)
+    return f"## Where it comes from\n\n{told}\n\n{became}{_block('', words.clean(fit_command(result, 'FOLDER')))}"
 
 
 def _load(result: Result) -> str:

@@ -14,9 +14,10 @@ FLAGS = {
     "precision": "--precision",
     "control": "--control",
     "task": "--task",
+    "source_sample": "--source-sample",
 }
 USUAL = {"device": "auto", "precision": "auto", "control": "scratch"}
-REPEATED = {"models": "--model", "strategies": "--strategy"}
+REPEATED = {"models": "--model", "strategies": "--strategy", "unlabelled": "--unlabelled"}
 
 
 def fit_command(result: Result, out: str) -> str:

@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from headstart.prove.metrics import METRICS
-from headstart.report import chart, concepts, confusion, curve_chart, head_start_words, numbers, samples, spans, words
+from headstart.report import (
+    chart,
+    concepts,
+    confusion,
+    curve_chart,
+    head_start_words,
+    numbers,
+    samples,
+    source_panels,
+    spans,
+    words,
+)
 from headstart.report.command import fit_command
 from headstart.report.labelled import labelled, types
 from headstart.report.story import Story
@@ -309,7 +320,9 @@ PANELS: Sequence[Panel] = (
     Panel("metrics", "Every metric, against every control", metrics),
     Panel("head-start", "What the head start is worth", head_start),
     Panel("ranking", "Which source transfers best", ranking),
+    Panel("continued", "Did going on without labels help?", source_panels.continued),
     Panel("trials", "What was tried", trials),
+    Panel("forgetting", "What was forgotten of the source", source_panels.forgetting),
     Panel("confusion", "What was taken for what", matrix, always=False),
     Panel("classes", "How each class fared", classes, always=False),
     Panel("mistakes", "The mistakes it was surest of", mistakes, always=False),

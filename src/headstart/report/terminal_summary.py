@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
 
-from headstart.report import chart, head_start_words, words
+from headstart.report import chart, head_start_words, source_words, words
 from headstart.report.cautions import cautions
 from headstart.run.result import Result
 
@@ -57,8 +57,12 @@ def summary_text(result: Result, *, report: str | None = None, width: int = 80) 
 def _lines(result: Result, report: str | None, width: int) -> list[Line]:
     lines = [Line(line, "strong") for line in wrap(words.clean(words.headline(result)), width)]
     lines += [Line(line) for line in wrap(words.clean(head_start_words.sentence(result)), width)]
-    below = [Line(""), *_chosen(result), Line(""), *_test(result, width), *_calibration(result)]
-    above = _sources(result, width)
+    above, chosen, source = _sources(result, width), _chosen(result), _of_the_source(result, width)
+    rest = [Line(""), *_test(result, width), *_calibration(result)]
+    left = HEIGHT - 2 - len([*lines, Line(""), *above, Line(""), *chosen, *source, *rest])  # something to watch out for, and the report
+    if source and left < 0:
+        chosen, rest = chosen[:1], rest[1:] if left < -1 else rest
+    below = [Line(""), *chosen, *source, *rest]
     room = HEIGHT - len([*lines, Line(""), *above, *below]) - 2  # something to watch out for, and the report
     lines += [Line(""), *above, *_why(result, width, room=room), *below]
     lines += _watch(result, width, room=HEIGHT - 1 - len(lines))
@@ -98,6 +102,16 @@ def _chosen(result: Result) -> list[Line]:
     best = ", ".join(f"{name} {told}" for name, told in _best(result))
     title = words.metric_title(result.task["metric"])
     return [*lines, Line(f"  Validation {title[:1].lower()}{title[1:]}: {best}", "soft")] if best else lines
+
+
+def _of_the_source(result: Result, width: int) -> list[Line]:
+    """How it went on without labels, and what it forgot."""
+    told = {"Continued": [source_words.continued_line(result)], "Forgotten": source_words.forgotten_lines(result)}
+    lines: list[Line] = []
+    for label, parts in told.items():
+        folded = [line for part in parts for line in wrap(words.clean(part), max(20, width - LABEL), max_lines=2, placeholder=" …")]
+        lines += [Line(labelled("" if number else label, line), "soft" if number else "plain") for number, line in enumerate(folded)]
+    return lines
 
 
 def _best(result: Result) -> list[tuple[str, str]]:

@@ -47,6 +47,11 @@ class Result:
     - `language`: of a language model `{"conversations", "how", "samples": [{"id", "prompt", "transfer", "scratch", "truth"}]}`, else None.
     - `spans`: of labelled words `{"types": [{"name", "true", "said", "right", "precision": Figure, "recall": Figure, "f1": Figure}], "errors", "confusion"}`,
       else None.
+    - `continued`: how the backbone went on with unlabelled examples and what validation said of it, `{"backbone", "base", "kept", "metric", "value",
+      "plain", "difference": Figure, "objective", "head", "texts", "tokens", "steps", "passes", "seconds", "same", "held_out", "before", "after", "missing"}`;
+      None where there were none.
+    - `forgetting`: the loss on text of the source's domain, `{"sample", "texts", "objective", "before": Figure, "after": Figure, "difference":
+      Figure, "strategies": [{"strategy", "backbone", "validation", "source"}]}`; None where there was no such text, or no head to ask.
     - `phases`: `[{"name", "seconds", "peak_mib"}]`; `seed`, `versions`, `options`, `machine` as used.
     """
 
@@ -71,6 +76,8 @@ class Result:
     concepts: Mapping[str, Any] | None = None
     language: Mapping[str, Any] | None = None
     spans: Mapping[str, Any] | None = None
+    continued: Mapping[str, Any] | None = None
+    forgetting: Mapping[str, Any] | None = None
     schema_version: int = SCHEMA_VERSION
 
     def write(self, path: Path) -> None:

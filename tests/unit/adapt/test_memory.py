@@ -37,10 +37,11 @@ from headstart.adapt.memory import (
 from headstart.adapt.moved import recipe_of
 from headstart.adapt.network import Network, freeze_below, hold_statistics
 from headstart.adapt.proving import Outer, refit_best
-from headstart.adapt.search import Plan, search, winner
+from headstart.adapt.search import Plan, search
 from headstart.adapt.strategies import STRATEGIES
 from headstart.adapt.strategy import Schedule
 from headstart.adapt.trial import Spec
+from headstart.adapt.winner import winner
 from headstart.errors import HeadstartError, ModelError
 from headstart.models.backbone import Stage
 from headstart.models.resolve import load_backbone

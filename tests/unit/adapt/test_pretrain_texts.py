@@ -13,7 +13,7 @@ from tests.unit.adapt.reading import SIZES, TINY, books, sentences, text_teacher
 
 from headstart.adapt.pretraining.bank import Cut, TextBank, read_text_sources
 from headstart.adapt.pretraining.job import pretrain
-from headstart.adapt.pretraining.tokens import batches, in_sequences, train_tokenizer
+from headstart.adapt.pretraining.tokens import Around, batches, in_sequences, train_tokenizer
 from headstart.errors import DataError, OptionError, RunError
 from headstart.events import silent
 from headstart.files import read_json, sha256_file
@@ -80,7 +80,7 @@ def test_a_causal_network_says_bits_per_byte_as_counted_from_its_own_answers(mad
     for row in bank.held_out:
         text = bank[int(row)]
         ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-        for part in in_sequences(ids, tokenizer.backend_tokenizer, "bpe", 16, whole=True):
+        for part in in_sequences(ids, Around.of_kind("bpe", tokenizer.backend_tokenizer), 16, whole=True):
             with torch.inference_mode():
                 logits_TV = net(torch.tensor([part])).logits[0]
             nats += float(torch.nn.functional.cross_entropy(logits_TV[:-1], torch.tensor(part[1:]), reduction="sum"))

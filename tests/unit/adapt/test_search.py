@@ -16,10 +16,11 @@ from headstart.adapt.ledger import Ledger
 from headstart.adapt.memory import USABLE, Line, Need
 from headstart.adapt.moved import REFIT, FineTune
 from headstart.adapt.proving import Outer, prove_split, refit_winner
-from headstart.adapt.search import RESERVE, Plan, search, winner
+from headstart.adapt.search import RESERVE, Plan, search
 from headstart.adapt.strategies import CONTROLS, DEFAULT_STRATEGIES, STRATEGIES, strategy_named
 from headstart.adapt.strategy import Effort, Schedule
 from headstart.adapt.trial import Spec, Trial, Validated
+from headstart.adapt.winner import winner
 from headstart.data.modality import MODALITIES
 from headstart.errors import HeadstartError
 from headstart.events import TrialEnded

@@ -12,11 +12,12 @@ from headstart.adapt.arms import Arm, Line
 from headstart.adapt.conduct import conduct
 from headstart.adapt.drawn import part_of
 from headstart.adapt.ledger import Ledger
-from headstart.adapt.search import Plan, search, winner
+from headstart.adapt.search import Plan, search
 from headstart.adapt.strategies import strategy_named
 from headstart.adapt.strategy import Effort
 from headstart.adapt.trial import Spec, Trial, Validated
 from headstart.adapt.watch import OutOfTime, Watch
+from headstart.adapt.winner import winner
 from headstart.events import TrialBegan, TrialEnded
 from headstart.run.clock import BudgetClock
 from headstart.run.executors import Here

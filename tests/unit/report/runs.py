@@ -69,6 +69,22 @@ INTENTS = [
 ]
 
 
+LOSS = {"held-out loss per hidden token": {"value": 3.4, "unit": "nats", "source": "64 held-out pieces of text, 9,000 bytes"}}
+CONTINUED = {
+    "backbone": "minilm, continued", "base": "minilm", "kept": False, "metric": "accuracy", "value": 0.701, "plain": 0.724,
+    "difference": {"value": -0.023, "low": -0.048, "high": 0.002, "n": 616, "method": "percentile bootstrap of groups, 2000 resamples"},
+    "objective": "masked", "head": "fresh", "texts": 9412, "tokens": 124_031, "steps": 1212, "passes": 4.1, "seconds": 70.2, "same": 31, "held_out": 64,
+    "before": None, "after": LOSS, "missing": None,
+}  # fmt: skip
+BITS = {"value": 0.64, "low": 0.6, "high": 0.69, "n": 32, "method": "percentile bootstrap of examples, 2000 resamples"}
+FORGETTING = {
+    "sample": "held-out texts of stories", "texts": 32, "objective": "masked", "before": BITS, "after": {**BITS, "value": 1.92, "low": 1.8, "high": 2.1},
+    "difference": {**BITS, "value": 1.28, "low": 1.21, "high": 1.36},
+    "strategies": [
+        {"strategy": "full", "backbone": "minilm", "validation": 0.724, "source": 1.92},
+        {"strategy": "lora", "backbone": "minilm", "validation": 0.69, "source": 0.71},
+    ],
+}  # fmt: skip
 SHARE = {"value": 0.845, "low": 0.79, "high": 0.89, "n": 200, "method": "exact binomial"}
 CONCEPTS = {
     "findings": [
@@ -107,7 +123,7 @@ def intents() -> Run:
 
     made = run(name="banking77", modality="text", classes=INTENTS, truth=truth, skills={**SKILLS, "transfer": 4.4, "floor-classical": 3.9, "random-frozen": 2.9, "scratch": 3.1},
                ids=ids, ranking=[("minilm", "sentence pairs from the web", 0.884)], strategy="probe", thumbnails=excerpt)  # fmt: skip
-    return replace(made, result=replace(made.result, concepts=CONCEPTS))
+    return replace(made, result=replace(made.result, concepts=CONCEPTS, continued=CONTINUED, forgetting=FORGETTING))
 
 
 def tags() -> Run:

@@ -74,6 +74,9 @@ OF_NUMBERS = {"calibration.reach", "calibration.level", "calibration.coverage", 
 OF_ANSWERS = {"calibration.threshold", "calibration.always", "calibration.answered", "calibration.answerable"}
 """Only runs on questions have them; tests/contract/test_token_tasks.py makes one."""
 
+WHERE_ASKED = {"options.unlabelled", "options.source_sample"}
+"""Only runs that were given such texts have them; tests/system/test_continued_run.py makes one."""
+
 
 def top(types):
     """`floor_names.*`, `phases[].name` and their like stand without a row of their own for the object itself."""
@@ -110,8 +113,8 @@ def test_a_real_run_holds_what_is_documented_and_nothing_else(finished):
     assert set(values) == {item.name for item in fields(Result)}
     assert values["verdict"] is None  # two trials leave none for scratch
     assert values["head_start"]["missing"] == "no trial from scratch finished"
-    without = {"verdict", "head_start", *(name for name in ("concepts", "language", "spans") if values[name] is None)}
-    missing = {path for path in types if path not in seen and path.split(".")[0] not in without} - OF_NUMBERS - OF_ANSWERS
+    without = {"verdict", "head_start", *(name for name in ("concepts", "language", "spans", "continued", "forgetting") if values[name] is None)}
+    missing = {path for path in types if path not in seen and path.split(".")[0] not in without} - OF_NUMBERS - OF_ANSWERS - WHERE_ASKED
     assert missing == set()
 
 

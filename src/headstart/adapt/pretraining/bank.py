@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from headstart.files import replacing
 HELD_OUT_SHARE, MOST_HELD_OUT = 0.05, 500
 """The share of the pieces that is measured on and never learned from, and how many those are at most."""
 LEAST = 2
+Through = Callable[[Document], Document | SetAside]
+"""What is left of a document before it is cut."""
 TOLD_EVERY = 20_000
 
 
@@ -61,12 +63,12 @@ class TextSource:
 class TextBank:
     """Pieces of text in one file, with where each ends and its hash in another; any piece can be had by its number."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, most_held_out: int = MOST_HELD_OUT) -> None:
         """Open what `write` left in `folder`."""
         self._text = np.memmap(_texts(folder), np.uint8, "r")
         index_N2 = np.load(_index(folder))
         self._ends, self.hashes = index_N2[:, 0].astype(np.int64), index_N2[:, 1]
-        self.held_out = np.sort(_held_out(self.hashes))
+        self.held_out = np.sort(_held_out(self.hashes, most_held_out))
         self.learned = np.setdiff1d(np.arange(len(self)), self.held_out)
 
     def __len__(self) -> int:
@@ -79,19 +81,28 @@ class TextBank:
         return bytes(self._text[start : int(self._ends[number])]).decode(errors="surrogatepass")
 
     @classmethod
-    def write(cls, folder: Path, sources: Sequence[TextSource], cut: Cut, column: str | None) -> TextBank:
+    def write(
+        cls,
+        folder: Path,
+        sources: Sequence[TextSource],
+        cut: Cut,
+        column: str | None,
+        *,
+        through: Through | None = None,
+        most_held_out: int = MOST_HELD_OUT,
+    ) -> TextBank:
         """Read the sources into `folder`, unless that is done."""
         if not _index(folder).is_file():
             ends: list[int] = []
             hashes: list[int] = []
             with replacing(_texts(folder)) as temporary, temporary.open("wb") as file:
-                for text, digest in _distinct(_pieces(documents(source.path, column=column), cut) for source in sources):
+                for text, digest in _distinct(_pieces(_read(source.path, column, through), cut) for source in sources):
                     file.write(text)
                     ends.append(file.tell())
                     hashes.append(digest)
             with replacing(_index(folder)) as temporary, temporary.open("wb") as file:
                 np.save(file, np.array([ends, hashes], dtype=np.uint64).T)
-        return cls(folder)
+        return cls(folder, most_held_out)
 
 
 def read_text_sources(
@@ -102,6 +113,7 @@ def read_text_sources(
     column: str | None,
     licences: Sequence[str],
     listener: Listener,
+    through: Through | None = None,
 ) -> list[TextSource]:
     """Look through every source; what cannot be used, and what is odd, is said with its number and the first of its kind.
 
@@ -112,7 +124,7 @@ def read_text_sources(
     told: list[str | None] = [*licences] or [None] * len(sources)
     seen: set[int] = set()
     found = [
-        _look(source, name, licence, cut, column, seen, listener)
+        _look(source, name, licence, cut, column, seen, listener, through)
         for source, name, licence in zip(sources, names, told, strict=True)
     ]
     if sum(source.pieces for source in found) < LEAST:
@@ -128,12 +140,13 @@ def _look(
     column: str | None,
     seen: set[int],
     listener: Listener,
+    through: Through | None,
 ) -> TextSource:
     aside: list[SetAside] = []
     odd: list[tuple[str, str]] = []
     digests: list[int] = []
     count = characters = repeated = 0
-    for entry in documents(source, column=column):
+    for entry in _read(source, column, through):
         if isinstance(entry, SetAside):
             aside.append(entry)
             continue
@@ -157,6 +170,11 @@ def _look(
     whole = hashlib.sha256(np.sort(np.array(digests, dtype=np.uint64)).tobytes()).hexdigest()
     pieces = len(digests) - repeated
     return TextSource(name, str(source), whole, count, pieces, characters, len(aside), repeated, licence)
+
+
+def _read(source: str | Path, column: str | None, through: Through | None) -> Iterator[Document | SetAside]:
+    for entry in documents(source, column=column):
+        yield through(entry) if through is not None and isinstance(entry, Document) else entry
 
 
 def _say(name: str, what: str, entries: Sequence[tuple[str, str]], listener: Listener) -> None:
@@ -183,9 +201,9 @@ def _distinct(sources: Iterable[Iterator[tuple[bytes, int]]]) -> Iterator[tuple[
                 yield text, digest
 
 
-def _held_out(hashes_N: np.ndarray) -> np.ndarray:
+def _held_out(hashes_N: np.ndarray, most: int) -> np.ndarray:
     """The pieces with the smallest hashes: the same ones wherever the texts lie and in whatever order."""
-    count = min(MOST_HELD_OUT, max(1, round(HELD_OUT_SHARE * len(hashes_N))))
+    count = min(most, max(1, round(HELD_OUT_SHARE * len(hashes_N))))
     return np.argsort(hashes_N, kind="stable")[:count]
 
 

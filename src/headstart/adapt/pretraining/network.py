@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
@@ -21,14 +22,13 @@ from headstart.adapt.pretraining.reading import (
     READINGS,
     Likeness,
     Marks,
-    following,
-    masked,
     mean_state,
     small,
+    teller,
     token_nats,
 )
 from headstart.adapt.pretraining.steps import Learning, Settings, Steps
-from headstart.adapt.pretraining.tokens import Sequences, batches, padded
+from headstart.adapt.pretraining.tokens import Around, Sequences, batches, padded
 from headstart.errors import OptionError
 from headstart.events import Listener
 from headstart.models.from_transformers import quiet
@@ -64,10 +64,12 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where a training takes place: the texts, their tokenizer, the working files, and who listens."""
+    """Where a training takes place: the texts, their tokenizer with the marks around a sequence, the working files, and who listens."""
 
     bank: TextBank
     tokenizer: Any
+    fast: Tokenizer
+    around: Around
     work: Path
     placement: Placement
     listener: Listener
@@ -94,7 +96,7 @@ def train_reader(recipe: TextRecipe, desk: Desk, teacher: TextBackbone | None) -
     """Train from random weights by the recipe's objective; killed at any moment, the same call goes on."""
     seed_everything(child_seed(recipe.seed, "student") % 2**32)
     net = create_reader(recipe, len(desk.tokenizer), marks_of(desk.tokenizer))
-    return _distil(net, recipe, desk, teacher) if teacher is not None else _tell(net, recipe, desk)
+    return _distil(net, recipe, desk, teacher) if teacher is not None else tell(net, recipe, desk)
 
 
 def marks_of(tokenizer: Any) -> dict[str, int | None]:
@@ -103,32 +105,29 @@ def marks_of(tokenizer: Any) -> dict[str, int | None]:
     return {name: getattr(tokenizer, name) for name in names}
 
 
-def _tell(net: Any, recipe: TextRecipe, desk: Desk) -> Trained:
-    """Masked or causal language modelling."""
+def tell(net: Any, recipe: TextRecipe, desk: Desk) -> Trained:
+    """Masked or causal language modelling, from the weights that `net` has."""
     found = _sequences(recipe, desk, "learned", desk.bank.learned, whole=True)
-    held = _sequences(recipe, desk, "held", desk.bank.held_out, whole=True)
-    marks, device = Marks.of(desk.tokenizer), desk.placement.torch_device
-
-    def told(
-        rows_of: Sequences, rows: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        ids_BT, mask_BT = padded([rows_of[int(row)] for row in rows], marks.pad)
-        if recipe.objective == "causal":
-            return ids_BT, mask_BT, following(ids_BT, mask_BT)
-        inputs_BT, labels_BT = masked(ids_BT, mask_BT, marks, rng)
-        return inputs_BT, mask_BT, labels_BT
+    told = teller(Marks.of(desk.tokenizer), recipe.objective)
 
     def loss(rows: np.ndarray, phase: int, rng: np.random.Generator) -> Tensor:
         with training_pass(desk.placement):
-            return token_nats(net, *told(found, rows, rng), device).mean()
+            return token_nats(net, *told(found, rows, rng), desk.placement.torch_device).mean()
 
     steps = _step(nn.ModuleDict({"net": net}), loss, [net], found.lengths, recipe, desk)
-    rng = generator(recipe.seed, "held out")
-    figures = measure_tokens(
-        net, held, lambda rows: told(held, rows, rng), desk.bank, desk.tokenizer, recipe.tokenizer, recipe.objective,
-        device,
-    )  # fmt: skip
-    return Trained(net.cpu().eval(), figures, {"tokens": found.tokens, "sequences": len(found), "steps": steps})
+    counts = {"tokens": found.tokens, "sequences": len(found), "steps": steps}
+    figures = held_out_figures(net, recipe, desk)
+    return Trained(net.cpu().eval(), figures, counts)
+
+
+def held_out_figures(net: Any, recipe: TextRecipe, desk: Desk) -> dict[str, Any]:
+    """What a network says of the held-out texts; always of the same tokens."""
+    held = _sequences(recipe, desk, "held", desk.bank.held_out, whole=True)
+    told, rng = teller(Marks.of(desk.tokenizer), recipe.objective), generator(recipe.seed, "held out")
+    device = desk.placement.torch_device
+    return measure_tokens(
+        net, held, lambda rows: told(held, rows, rng), desk.bank, desk.fast, desk.around, recipe.objective, device
+    )
 
 
 def _distil(net: Any, recipe: TextRecipe, desk: Desk, teacher: TextBackbone) -> Trained:
@@ -166,9 +165,8 @@ DIRECTIONS_OF = 20_000
 
 def _sequences(recipe: TextRecipe, desk: Desk, name: str, rows: np.ndarray, *, whole: bool) -> Sequences:
     return Sequences.write(
-        desk.work, name, desk.bank, rows, desk.tokenizer, recipe.tokenizer, recipe.length, whole=whole,
-        listener=desk.listener,
-    )  # fmt: skip
+        desk.work, name, desk.bank, rows, desk.fast, desk.around, recipe.length, whole=whole, listener=desk.listener
+    )
 
 
 def _step(

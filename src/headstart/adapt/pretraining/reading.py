@@ -12,8 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from headstart.adapt.pretraining.tokens import Listed, Sequences, padded
+
 HIDDEN, AS_MASK, AS_OTHER = 0.15, 0.8, 0.1
 """The share of tokens to be told, and of those the shares that are shown as the mask and as a random other token."""
+Rows = Sequences | Listed
+
 IGNORED = -100
 """The label of a token that is not to be told."""
 
@@ -29,8 +33,10 @@ class Marks:
 
     @classmethod
     def of(cls, tokenizer: Any) -> Marks:
-        """Those of a transformers tokenizer."""
-        return cls(tokenizer.mask_token_id, tokenizer.pad_token_id, tuple(tokenizer.all_special_ids), len(tokenizer))
+        """Those of a transformers tokenizer; without a mask there is nothing to hide tokens with, and without a padding any id will do."""
+        pad = next((one for one in (tokenizer.pad_token_id, tokenizer.eos_token_id) if one is not None), 0)
+        mask = -1 if tokenizer.mask_token_id is None else tokenizer.mask_token_id
+        return cls(mask, pad, tuple(tokenizer.all_special_ids), len(tokenizer))
 
 
 def masked(
@@ -61,12 +67,37 @@ def following(ids_BT: np.ndarray, mask_BT: np.ndarray) -> np.ndarray:
     return labels_BT
 
 
+def teller(marks: Marks, objective: str) -> Callable[[Rows, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """From sequences, some of their row numbers and randomness to inputs, mask and labels (B × T each) of an objective."""
+
+    def told(
+        sequences: Rows, rows: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        ids_BT, mask_BT = padded([sequences[int(row)] for row in rows], marks.pad)
+        if objective == "causal":
+            return ids_BT, mask_BT, following(ids_BT, mask_BT)
+        inputs_BT, labels_BT = masked(ids_BT, mask_BT, marks, rng)
+        return inputs_BT, mask_BT, labels_BT
+
+    return told
+
+
 def token_nats(net: Any, inputs_BT: np.ndarray, mask_BT: np.ndarray, labels_BT: np.ndarray, device: Any) -> Tensor:
     """What the network finds surprising: nats of each token that is to be told, in reading order."""
     ids, mask, labels = (torch.from_numpy(array).to(device) for array in (inputs_BT, mask_BT, labels_BT))
-    logits_BTV = net(input_ids=ids, attention_mask=mask).logits
     told_BT = labels != IGNORED
-    return F.cross_entropy(logits_BTV[told_BT].float(), labels[told_BT], reduction="none")
+
+    def only_told(module: nn.Module, given: Any, output: Any) -> Any:
+        # Scores over a whole vocabulary are most of a small network's work, and most tokens are not told.
+        output.last_hidden_state = output.last_hidden_state[told_BT][None]
+        return output
+
+    hook = net.base_model.register_forward_hook(only_told)
+    try:
+        logits_nV = net(input_ids=ids, attention_mask=mask).logits[0]
+    finally:
+        hook.remove()
+    return F.cross_entropy(logits_nV.float(), labels[told_BT], reduction="none")
 
 
 def bits_per_byte(nats: float, count: int) -> float:

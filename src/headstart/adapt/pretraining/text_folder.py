@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from headstart.adapt.asked_source import SAMPLE_FILE, evenly
 from headstart.adapt.pretraining.bank import TextBank
 from headstart.adapt.pretraining.finish import compact, finish_folder
-from headstart.files import read_json, write_json, write_tensors, write_text
+from headstart.files import read_json, sha256_file, write_json, write_tensors, write_text
 from headstart.models.card import SourceCard
 from headstart.models.from_transformers import load_folder
+
+HEADS_FOR_TOKENS = ("masked", "causal")
+"""Objectives that leave a head which scores tokens."""
 
 
 def write_text_folder(
@@ -30,6 +35,8 @@ def write_text_folder(
     tokenizer.save_pretrained(folder)
     vocabulary = folder / "tokenizer.json"
     write_text(vocabulary, json.dumps(read_json(vocabulary), ensure_ascii=False, separators=(",", ":")))
+    if card.pretraining["objective"] in HEADS_FOR_TOKENS:  # by it the network can be asked later what it forgot
+        card = replace(card, pretraining={**card.pretraining, "sample": _write_sample(folder, bank)})
     backbone = load_folder(folder, spec=card.spec)  # as everyone will have it, weights rounded
     finish_folder(
         folder,
@@ -42,6 +49,13 @@ def write_text_folder(
         probe=probe,
     )
     return folder
+
+
+def _write_sample(folder: Path, bank: TextBank) -> dict[str, Any]:
+    """Put some of the held-out texts beside the weights; returns what the card says of them."""
+    texts = evenly([bank[int(row)] for row in bank.held_out])
+    write_json(folder / SAMPLE_FILE, texts)
+    return {"file": SAMPLE_FILE, "sha256": sha256_file(folder / SAMPLE_FILE), "texts": len(texts)}
 
 
 def _untied(net: Any) -> dict[str, torch.Tensor]:

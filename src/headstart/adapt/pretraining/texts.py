@@ -18,7 +18,7 @@ from headstart.adapt.pretraining.reading import READINGS
 from headstart.adapt.pretraining.sources import names_of
 from headstart.adapt.pretraining.steps import same_recipe
 from headstart.adapt.pretraining.text_folder import write_text_folder
-from headstart.adapt.pretraining.tokens import KINDS, tokenizer_of
+from headstart.adapt.pretraining.tokens import KINDS, Around, plain, tokenizer_of
 from headstart.errors import DataError, OptionError
 from headstart.events import Listener
 from headstart.models.card import SourceCard
@@ -155,7 +155,9 @@ def _train_and_write(
         same_recipe(work, recipe)
         bank = TextBank.write(work, read, cut, asked.text)
         tokenizer = tokenizer_of(bank, work, recipe.tokenizer, recipe.vocabulary, recipe.length)
-        desk = Desk(bank, tokenizer, work, placement, listener, asked.checkpoint_s, seconds)
+        fast = plain(tokenizer)
+        around = Around.of_kind(recipe.tokenizer, fast)
+        desk = Desk(bank, tokenizer, fast, around, work, placement, listener, asked.checkpoint_s, seconds)
         return desk, train_reader(recipe, desk, teacher)
 
     (desk, trained), facts = made_by(train, asked, asked.out / WORK)

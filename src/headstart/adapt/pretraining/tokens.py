@@ -119,6 +119,43 @@ def train_tokenizer(texts: Texts, kind: str, vocabulary: int, length: int) -> An
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """Ids of the marks that stand before and after each sequence, and of what ends a text where nothing stands after its sequences."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...] = ()
+    end: int | None = None
+
+    @classmethod
+    def of_kind(cls, kind: str, fast: Tokenizer) -> Around:
+        """Those of a tokenizer that was trained here."""
+        before, after = (None if mark is None else fast.token_to_id(mark) for mark in KINDS[kind].around)
+        assert before is not None
+        return cls((before,), end=before) if after is None else cls((before,), (after,))
+
+    @classmethod
+    def of_checkpoint(cls, tokenizer: Any, *, causal: bool) -> Around:
+        """Those of a checkpoint's own: around a text, or of a causal model the beginning (lacking one, as GPT-2 does, the end) and the end."""
+        if causal:
+            start = next((one for one in (tokenizer.bos_token_id, tokenizer.eos_token_id) if one is not None), None)
+            return cls(() if start is None else (start,), end=tokenizer.eos_token_id)
+        encoding = plain(tokenizer).encode("a")
+        words = [place for place, is_mark in enumerate(encoding.special_tokens_mask) if not is_mark] or [0]
+        return cls(tuple(encoding.ids[: words[0]]), tuple(encoding.ids[words[-1] + 1 :]))
+
+
+def plain(tokenizer: Any, *, lower: bool = False) -> Tokenizer:
+    """A copy of what encodes, which cuts and pads nothing; `lower` puts texts in lower case first."""
+    fast: Tokenizer = type(tokenizer.backend_tokenizer).from_str(tokenizer.backend_tokenizer.to_str())
+    fast.no_truncation()
+    fast.no_padding()
+    if lower:
+        own = [] if fast.normalizer is None else [fast.normalizer]
+        fast.normalizer = normalizers.Sequence([normalizers.Lowercase(), *own])
+    return fast
+
+
 def tokenizer_of(bank: TextBank, work: Path, kind: str, vocabulary: int, length: int) -> Any:
     """The tokenizer in `work`, trained on what is learned of the bank where it is not there yet."""
     from headstart.models.text_preprocess import read_tokenizer
@@ -172,8 +209,8 @@ class Sequences:
         name: str,
         bank: TextBank,
         rows: np.ndarray,
-        tokenizer: Any,
-        kind: str,
+        fast: Tokenizer,
+        around: Around,
         length: int,
         *,
         whole: bool,
@@ -182,16 +219,13 @@ class Sequences:
         """The pieces `rows` of the bank as sequences, unless that is done; `whole` takes all of a piece, else its beginning."""
         if (folder / f"{name}.npy").is_file():
             return cls(folder, name)
-        fast = type(tokenizer.backend_tokenizer).from_str(tokenizer.backend_tokenizer.to_str())
-        fast.no_truncation()
-        fast.no_padding()
         ends, pieces, end = [], [], 0
         with replacing(folder / f"{name}.u32") as temporary, temporary.open("wb") as file:
             for start in range(0, len(rows), ENCODED):
                 some = [int(row) for row in rows[start : start + ENCODED]]
                 encodings = fast.encode_batch([bank[row] for row in some], add_special_tokens=False)
                 for row, encoding in zip(some, encodings, strict=True):
-                    for ids in in_sequences(encoding.ids, fast, kind, length, whole=whole):
+                    for ids in in_sequences(encoding.ids, around, length, whole=whole):
                         np.asarray(ids, dtype=np.uint32).tofile(file)
                         end += len(ids)
                         ends.append(end)
@@ -202,20 +236,34 @@ class Sequences:
         return cls(folder, name)
 
 
-def in_sequences(ids: Sequence[int], fast: Tokenizer, kind: str, length: int, *, whole: bool) -> Iterator[list[int]]:
-    """The ids of a piece as sequences of at most `length`, with the marks that the tokenizer's kind puts around them.
+class Listed:
+    """The same of a few texts, in memory."""
 
-    Where nothing stands after each sequence, the mark that stands before them also ends the last one.
-    """
-    before, after = (None if mark is None else fast.token_to_id(mark) for mark in KINDS[kind].around)
-    room = length - (1 if after is None else 2)
+    def __init__(self, texts: Sequence[str], fast: Tokenizer, around: Around, length: int) -> None:
+        """Pieces are numbered as the texts are."""
+        ids = [encoding.ids for encoding in fast.encode_batch(list(texts), add_special_tokens=False)]
+        found = [(part, piece) for piece, whole in enumerate(ids) for part in in_sequences(whole, around, length, whole=True)]
+        self._ids = [np.array(part, dtype=np.int64) for part, _ in found]
+        self.pieces = np.array([piece for _, piece in found], dtype=np.int64)
+        self.lengths = np.array([len(part) for part in self._ids], dtype=np.int64)
+
+    def __len__(self) -> int:
+        """The number of sequences."""
+        return len(self._ids)
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        """The ids (T,) of one sequence."""
+        return self._ids[row]
+
+
+def in_sequences(ids: Sequence[int], around: Around, length: int, *, whole: bool) -> Iterator[list[int]]:
+    """The ids of a piece as sequences of at most `length`, with the marks that stand around them; the last one is ended, where there is room."""
+    room = length - len(around.before) - len(around.after)
     for start in range(0, len(ids), room):
-        part = [before, *ids[start : start + room]]
-        if after is not None:
-            part.append(after)
-        elif start + room >= len(ids) and len(part) < length:
-            part.append(before)
-        yield part  # type: ignore[misc]
+        part = [*around.before, *ids[start : start + room], *around.after]
+        if around.end is not None and start + room >= len(ids) and len(part) < length:
+            part.append(around.end)
+        yield part
         if not whole:
             return
 
