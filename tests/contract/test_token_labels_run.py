@@ -48,7 +48,8 @@ def run(tmp_path_factory):
     model = TEXTS["bert"](folder / "tiny-bert")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEADSTART_CACHE", str(folder / "cache"))
-        options = ("--model", model, "--trials", 2, "--strategy", "full", "--set", "lr=3e-3", "--no-history")
+        # In float32: reduced precision may let a near tie fall the other way in a batch of another size.
+        options = ("--model", model, "--trials", 2, "--strategy", "full", "--set", "lr=3e-3", "--no-history", "--precision", "fp32")
         assert shell(patch, "fit", folder / "data", *options, "--out", folder / "run") in (0, None)
     return folder
 
